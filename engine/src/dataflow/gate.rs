@@ -1,0 +1,92 @@
+//! Flow control of one worker: how many bytes and how many epochs may be in flight. While the
+//! gate is shut, sources are not read, and what reads them waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Bytes read but not yet processed, and epochs closed but not yet committed.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    max_bytes: usize,
+    max_epochs: usize,
+    bytes: BTreeMap<u64, usize>,
+    total: usize,
+    uncommitted: BTreeSet<u64>,
+}
+
+impl Gate {
+    pub(crate) fn new(max_bytes: usize, max_epochs: usize) -> Self {
+        Self {
+            max_bytes,
+            max_epochs,
+            bytes: BTreeMap::new(),
+            total: 0,
+            uncommitted: BTreeSet::new(),
+        }
+    }
+
+    /// Whether sources may be read.
+    pub(crate) fn is_open(&self) -> bool {
+        self.total < self.max_bytes && self.may_close()
+    }
+
+    /// Whether another epoch may be closed.
+    pub(crate) fn may_close(&self) -> bool {
+        self.uncommitted.len() < self.max_epochs
+    }
+
+    /// Bytes of one epoch at which it is closed early.
+    pub(crate) fn close_bytes(&self) -> usize {
+        self.max_bytes / 4
+    }
+
+    pub(crate) fn add(&mut self, epoch: u64, bytes: usize) {
+        if bytes > 0 {
+            *self.bytes.entry(epoch).or_default() += bytes;
+            self.total += bytes;
+        }
+    }
+
+    pub(crate) fn closed(&mut self, epoch: u64) {
+        self.uncommitted.insert(epoch);
+    }
+
+    /// Every stage has closed the epochs before `frontier`; `None` if all of them.
+    pub(crate) fn processed(&mut self, frontier: Option<u64>) {
+        while let Some(entry) = self.bytes.first_entry() {
+            if frontier.is_some_and(|frontier| *entry.key() >= frontier) {
+                break;
+            }
+            self.total -= entry.remove();
+        }
+    }
+
+    /// The epochs before `frontier` are committed; `None` if all of them.
+    pub(crate) fn committed(&mut self, frontier: Option<u64>) {
+        match frontier {
+            Some(frontier) => self.uncommitted = self.uncommitted.split_off(&frontier),
+            None => self.uncommitted.clear(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shuts_by_bytes_until_they_are_processed_and_by_epochs_until_committed() {
+        let mut gate = Gate::new(100, 2);
+        gate.add(1, 60);
+        gate.add(2, 40);
+        assert!(!gate.is_open());
+        gate.processed(Some(2));
+        assert!(gate.is_open());
+        gate.closed(1);
+        gate.closed(2);
+        assert!(!gate.is_open() && !gate.may_close());
+        gate.committed(Some(2));
+        assert!(gate.is_open());
+        gate.committed(None);
+        assert!(gate.may_close());
+    }
+}

@@ -1,0 +1,128 @@
+//! What can go wrong with a job, and what the process says about it when it exits.
+
+use crate::time::Epoch;
+use std::error::Error;
+use std::fmt;
+
+/// The kind of a failure; decides the exit code of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A record broke a rule the user asked to be strict about (exit 65).
+    Data,
+    /// Something the job needs cannot be reached (exit 69).
+    Unavailable,
+    /// An operator failed, or the engine has a bug (exit 70).
+    Failed,
+    /// A checkpoint could not be written or read (exit 74).
+    Checkpoint,
+    /// The configuration is wrong or does not fit the state (exit 78).
+    Configuration,
+}
+
+impl ErrorKind {
+    /// The process exit code, after sysexits.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Data => 65,
+            Self::Unavailable => 69,
+            Self::Failed => 70,
+            Self::Checkpoint => 74,
+            Self::Configuration => 78,
+        }
+    }
+}
+
+/// The source of a [`JobError`], if another error caused it.
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why a job stopped: what, where, why, and what to do next.
+#[derive(Debug)]
+pub struct JobError {
+    /// What kind of failure it is.
+    pub kind: ErrorKind,
+    /// What happened, with names and places.
+    pub what: String,
+    /// Operator, source or sink it happened in.
+    pub place: Option<String>,
+    /// The next step for the person who reads it.
+    pub hint: Option<String>,
+    cause: Option<Cause>,
+}
+
+impl JobError {
+    /// A failure of this kind.
+    pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), place: None, hint: None, cause: None }
+    }
+
+    /// A wrong configuration.
+    pub fn configuration(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Configuration, what)
+    }
+
+    /// A checkpoint that cannot be written or read.
+    pub fn checkpoint(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Checkpoint, what)
+    }
+
+    /// A failed operator or a bug.
+    pub fn failed(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Failed, what)
+    }
+
+    /// Something unreachable.
+    pub fn unavailable(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unavailable, what)
+    }
+
+    /// Names the operator, source or sink; the innermost name given first stays.
+    #[must_use]
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        self.place.get_or_insert(place.into());
+        self
+    }
+
+    /// Adds the next step.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the error that caused this one.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+}
+
+impl fmt::Display for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        f.write_str(&self.what)?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl Error for JobError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+/// The result of everything that can stop a job.
+pub type Result<T, E = JobError> = std::result::Result<T, E>;
+
+/// Names an epoch in an error text.
+pub(crate) fn in_epoch(epoch: Epoch) -> impl Fn(JobError) -> JobError {
+    move |error| JobError { what: format!("epoch {epoch}: {}", error.what), ..error }
+}

@@ -1,0 +1,287 @@
+//! Runs a job: takes over from its newest checkpoint, starts its workers, and reports how it ended.
+
+use crate::background::{Background, Outbox};
+use crate::checkpoint::{
+    Catalog, Fallback, Folder, Ledger, LedgerMessage, Manifest, Payer, check_fits,
+};
+use crate::clock::{Clock, SystemClock};
+use crate::dataflow::{Gate, LedgerLine, SegmentSettings, SharedSettings};
+use crate::error::{JobError, Result};
+use crate::failure::Failure;
+use crate::metrics::Metrics;
+use crate::plan::Plan;
+use crate::time::Epoch;
+use crate::worker::{WorkerRun, WorkerStart};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use timely::communication::{Allocator, initialize_from};
+use timely::worker::Worker;
+
+/// Answers waiting for the coordinator; it asks for one manifest at a time.
+const REPLIES: usize = 1024;
+/// Messages waiting for the ledger or a payer: more epochs than can be in flight.
+const MESSAGES: usize = 4096;
+
+/// Asks a job to stop with a final checkpoint.
+#[derive(Clone, Debug, Default)]
+pub struct StopSignal(Arc<AtomicBool>);
+
+impl StopSignal {
+    /// Asks for the stop.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was asked for.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// The function that declares a job on each worker.
+pub type Build = Arc<dyn Fn(&Plan) + Send + Sync>;
+
+/// How a job is run.
+#[derive(Clone)]
+pub struct JobConfig {
+    /// The job's name.
+    pub name: String,
+    /// Worker threads.
+    pub workers: usize,
+    /// Where checkpoints are kept.
+    pub checkpoints: Folder,
+    /// Time between checkpoints.
+    pub checkpoint_every: Duration,
+    /// Bytes of input that may be in flight on one worker.
+    pub max_bytes_in_flight: usize,
+    /// Epochs that may be closed but not yet committed.
+    pub max_epochs_in_flight: usize,
+    /// Start from an empty state even if there is a checkpoint.
+    pub fresh: bool,
+    /// What to do if the newest checkpoint is damaged.
+    pub fallback: Fallback,
+    /// Processing time.
+    pub clock: Arc<dyn Clock>,
+    /// Stops the job from outside.
+    pub stop: StopSignal,
+    /// Where the job counts.
+    pub metrics: Metrics,
+}
+
+impl fmt::Debug for JobConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobConfig").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl JobConfig {
+    /// The defaults: one worker, a checkpoint a second.
+    #[must_use]
+    pub fn new(name: impl Into<String>, checkpoints: Folder) -> Self {
+        Self {
+            name: name.into(),
+            workers: 1,
+            checkpoints,
+            checkpoint_every: Duration::from_secs(1),
+            max_bytes_in_flight: 64 << 20,
+            max_epochs_in_flight: 16,
+            fresh: false,
+            fallback: Fallback::Refuse,
+            clock: Arc::new(SystemClock),
+            stop: StopSignal::default(),
+            metrics: Metrics::default(),
+        }
+    }
+}
+
+/// How a run of a job began and ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The checkpoint it went on from, if any.
+    pub resumed_from: Option<Epoch>,
+    /// Whether an earlier run had finished the job already and nothing was done.
+    pub was_finished: bool,
+    /// Generation of this run.
+    pub generation: u64,
+}
+
+/// A job that has taken over its checkpoints and is about to start its workers.
+pub(crate) struct Takeover {
+    pub(crate) config: JobConfig,
+    pub(crate) build: Build,
+    pub(crate) manifest: Manifest,
+    pub(crate) resumed_from: Option<Epoch>,
+    pub(crate) failure: Failure,
+    catalog: Mutex<Option<Catalog>>,
+    payers: Mutex<Vec<(String, Payer)>>,
+    sinks: Arc<Vec<String>>,
+    ledger: Arc<OnceLock<Outbox<LedgerMessage>>>,
+    started: crate::time::Timestamp,
+}
+
+/// Runs a job until its input ends, it is stopped, or it fails.
+///
+/// # Errors
+/// Why it failed, or why it could not start.
+pub fn run(config: JobConfig, build: Build) -> Result<Outcome> {
+    let takeover = match Takeover::begin(config, build)? {
+        Begin::Ready(takeover) => Arc::new(*takeover),
+        Begin::Finished(outcome) => return Ok(outcome),
+    };
+    let communication = timely::CommunicationConfig::Process(takeover.config.workers);
+    let (builders, others) = communication.try_build().map_err(JobError::failed)?;
+    let workers = Arc::clone(&takeover);
+    let guards = initialize_from(builders, others, move |allocator| workers.work(allocator));
+    for ended in guards.map_err(JobError::unavailable)?.join() {
+        if let Err(panic) = ended {
+            takeover.failure.set(JobError::failed(format!("a worker panicked: {panic}")));
+        }
+    }
+    takeover.outcome()
+}
+
+/// Either a job that is ready to run, or one that has nothing left to do.
+pub(crate) enum Begin {
+    Ready(Box<Takeover>),
+    Finished(Outcome),
+}
+
+impl Takeover {
+    /// Checks the plan, claims the next generation, and settles what sinks owe.
+    pub(crate) fn begin(config: JobConfig, build: Build) -> Result<Begin> {
+        let plan = Plan::new(0, config.workers, config.metrics.clone());
+        build(&plan);
+        let stages = plan.stages();
+        let (_, sinks) = plan.finish()?;
+        let mut catalog = Catalog::new(config.checkpoints.clone());
+        let found = if config.fresh { None } else { catalog.latest(config.fallback)? };
+        if let Some(found) = &found {
+            check_fits(found, &config.name, &stages)?;
+            if found.finished {
+                let (generation, epoch) = (found.generation, Some(found.epoch));
+                let outcome = Outcome { resumed_from: epoch, was_finished: true, generation };
+                return Ok(Begin::Finished(outcome));
+            }
+        }
+        let resumed_from = found.as_ref().map(|m| m.epoch).filter(|epoch| *epoch > Epoch(0));
+        let base = found.unwrap_or_else(|| Manifest::first(&config.name, stages.clone()));
+        let mut manifest = catalog.claim(&base, stages)?;
+        let ledger = Arc::new(OnceLock::new());
+        let names = sinks.iter().map(|(name, _)| name.clone()).collect();
+        let mut payers = Vec::new();
+        for (name, make) in sinks {
+            let (folder, counters) = (config.checkpoints.clone(), config.metrics.sink(&name));
+            let committer = make().map_err(|error| error.at(format!("sink {name}")))?;
+            let mut payer =
+                Payer::new(name.clone(), folder, committer, counters, Arc::clone(&ledger));
+            payer.settle(&mut manifest)?;
+            payers.push((name, payer));
+        }
+        let started = config.clock.now();
+        Ok(Begin::Ready(Box::new(Self {
+            config,
+            build,
+            manifest,
+            resumed_from,
+            failure: Failure::default(),
+            catalog: Mutex::new(Some(catalog)),
+            payers: Mutex::new(payers),
+            sinks: Arc::new(names),
+            ledger,
+            started,
+        })))
+    }
+
+    /// One worker's thread, from start to end.
+    fn work(&self, allocator: Allocator) {
+        let guard = PanicGuard(self.failure.clone());
+        let background = Background::threads(self.failure.clone());
+        #[allow(clippy::disallowed_methods, reason = "timely measures its own activations with it")]
+        let now = std::time::Instant::now();
+        let worker = Worker::new(timely::WorkerConfig::default(), allocator, Some(now));
+        match self.start_worker(worker, background) {
+            Ok(mut run) => run.run(),
+            Err(error) => self.failure.set(error),
+        }
+        drop(guard);
+    }
+
+    /// Builds a worker and, on the first one, what writes manifests and pays sinks.
+    pub(crate) fn start_worker(&self, worker: Worker, background: Background) -> Result<WorkerRun> {
+        let (index, workers) = (worker.index(), worker.peers());
+        let config = &self.config;
+        let plan = Plan::new(index, workers, config.metrics.clone());
+        (self.build)(&plan);
+        let (graph, _) = plan.finish()?;
+        let line = (index == 0).then(|| self.open_ledger(&background)).flatten();
+        let start = WorkerStart {
+            graph,
+            manifest: self.manifest.clone(),
+            folder: config.checkpoints.clone(),
+            settings: SharedSettings {
+                clock: Arc::clone(&config.clock),
+                started: self.started,
+                interval_ms: crate::time::millis(config.checkpoint_every),
+                first_epoch: self.manifest.epoch.0 + 1,
+                stop: config.stop.clone(),
+                gate: Gate::new(config.max_bytes_in_flight, config.max_epochs_in_flight),
+            },
+            segments: SegmentSettings {
+                folder: config.checkpoints.clone(),
+                generation: self.manifest.generation,
+                worker: index,
+                sinks: Arc::clone(&self.sinks),
+                counters: Arc::clone(&config.metrics.checkpoints),
+            },
+            line,
+            background,
+            failure: self.failure.clone(),
+        };
+        WorkerRun::start(worker, start)
+    }
+
+    fn open_ledger(&self, background: &Background) -> Option<LedgerLine> {
+        let catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let mut payers = self.payers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outboxes = BTreeMap::new();
+        for (name, mut payer) in payers.drain(..) {
+            let handle = move |message| payer.handle(message);
+            outboxes
+                .insert(name.clone(), background.handle(&format!("sink {name}"), MESSAGES, handle));
+        }
+        let (reply, inbox) = background.replies(REPLIES);
+        let counters = Arc::clone(&self.config.metrics.checkpoints);
+        let mut ledger = Ledger::new(catalog, self.manifest.clone(), outboxes, reply, counters);
+        let outbox = background.handle("ledger", MESSAGES, move |message| ledger.handle(message));
+        self.ledger.set(outbox.clone()).ok()?;
+        Some(LedgerLine { outbox, inbox })
+    }
+
+    /// How the run ended.
+    pub(crate) fn outcome(&self) -> Result<Outcome> {
+        match self.failure.clone().into_error() {
+            Some(error) => Err(error),
+            None => Ok(Outcome {
+                resumed_from: self.resumed_from,
+                was_finished: false,
+                generation: self.manifest.generation,
+            }),
+        }
+    }
+}
+
+/// Stops the other workers when this one panics.
+struct PanicGuard(Failure);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0
+                .set(JobError::failed("a worker panicked").hint("this is a bug: please report it"));
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! A job's plan on one worker: stages, the edges between them, and sinks, as the job declares
+//! them. Built once per worker by the same function, so it comes out the same everywhere.
+
+use crate::checkpoint::PlannedStage;
+use crate::dataflow::{Context, Graph, Node, NodeKind, Port, StageId};
+use crate::error::{JobError, Result};
+use crate::event::{Data, Event};
+use crate::key::{Key, key_group, key_hash, worker_of_group};
+use crate::keyed::{KeyedStage, Routed};
+use crate::metrics::Metrics;
+use crate::operator::Operator;
+use crate::sink::{Committer, Sink};
+use crate::source::{DeadLetter, EventTime, Source, SourceRuntime, SourceSettings};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A way to make a sink's committer, used by the one process that commits.
+type MakeCommitter = Box<dyn FnOnce() -> Result<Box<dyn Committer>>>;
+
+/// A job under construction.
+pub struct Plan {
+    worker: usize,
+    workers: usize,
+    metrics: Metrics,
+    parts: RefCell<PlanParts>,
+}
+
+#[derive(Default)]
+struct PlanParts {
+    names: BTreeSet<String>,
+    graph: Graph,
+    sinks: Vec<(String, MakeCommitter)>,
+    dead_letters: Option<Port<DeadLetter>>,
+    error: Option<JobError>,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("graph", &self.parts.borrow().graph).finish_non_exhaustive()
+    }
+}
+
+/// How a keyed operator's events reach the worker that owns their key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// By the key's group, to any worker.
+    Exchange,
+    /// They are on the right worker already.
+    Local,
+}
+
+/// What a keyed operator puts out.
+#[derive(Debug)]
+pub struct KeyedOutputs<T, O> {
+    /// What it emits.
+    pub out: Port<O>,
+    /// Events that came too late for it.
+    pub late: Port<T>,
+}
+
+impl Plan {
+    /// An empty plan for one of `workers` workers.
+    #[must_use]
+    pub fn new(worker: usize, workers: usize, metrics: Metrics) -> Self {
+        Self { worker, workers, metrics, parts: RefCell::default() }
+    }
+
+    /// Adds a source.
+    pub fn source<R: Data>(
+        &self,
+        name: &str,
+        source: Box<dyn Source<Record = R>>,
+        event_time: EventTime<R>,
+    ) -> Port<R> {
+        let (id, name) = self.claim(name);
+        let (port, dead_letters) = (Port::new(vec![id]), Port::new(vec![id]));
+        dead_letters.forward_to(&self.dead_letters());
+        let settings = SourceSettings {
+            name: Arc::clone(&name),
+            worker: self.worker,
+            workers: self.workers,
+            counters: self.metrics.source(&name),
+        };
+        let schema = format!("source {}", source.identity());
+        let runtime = SourceRuntime::new(settings, source, event_time, port.clone(), dead_letters);
+        self.add(Node { id, name, schema, kind: NodeKind::Source(Box::new(runtime)) });
+        port
+    }
+
+    /// Records that no source of the job could take.
+    pub fn dead_letters(&self) -> Port<DeadLetter> {
+        let mut parts = self.parts.borrow_mut();
+        parts.dead_letters.get_or_insert_with(|| Port::new(Vec::new())).clone()
+    }
+
+    /// Adds a keyed operator behind `input`.
+    pub fn keyed<K: Key, T: Data, P: Operator<K, T>>(
+        &self,
+        name: &str,
+        input: &Port<T>,
+        key_of: impl Fn(&T) -> K + 'static,
+        routing: Routing,
+        operator: P,
+    ) -> KeyedOutputs<T, P::Output> {
+        let (id, name) = self.claim(name);
+        let (out, late) = (Port::new(vec![id]), Port::new(vec![id]));
+        let mut origins = input.origins();
+        origins.dedup();
+        self.parts.borrow_mut().graph.edges.extend(origins.into_iter().map(|from| (from, id)));
+        match routing {
+            Routing::Local => input.attach(move |context, batch| {
+                let to = context.worker();
+                send_whole(context, id, to, batch, &key_of);
+                Ok(())
+            }),
+            Routing::Exchange => input.attach(move |context, batch| {
+                match context.workers() {
+                    1 => send_whole(context, id, 0, batch, &key_of),
+                    workers => send_split(context, id, workers, batch, &key_of),
+                }
+                Ok(())
+            }),
+        }
+        let schema = operator.schema();
+        let counters = self.metrics.operator(&name);
+        let stage = KeyedStage::new(operator, out.clone(), late.clone(), counters);
+        self.add(Node { id, name, schema, kind: NodeKind::Keyed(Box::new(stage)) });
+        KeyedOutputs { out, late }
+    }
+
+    /// Adds a sink behind `input`.
+    pub fn sink<T: Data>(&self, name: &str, input: &Port<T>, sink: impl Sink<T>) {
+        let (_, name) = self.claim(name);
+        let counters = self.metrics.sink(&name);
+        let mut encoder = sink.encoder();
+        let mut parts = self.parts.borrow_mut();
+        let index = parts.sinks.len() as u32;
+        parts.sinks.push((name.to_string(), Box::new(move || sink.committer())));
+        input.attach(move |context: &mut Context, batch: Vec<Event<T>>| {
+            let staged = context.staged(index);
+            for event in &batch {
+                encoder.encode(&event.value, &mut staged.bytes)?;
+            }
+            staged.rows += batch.len() as u64;
+            counters.staged.fetch_add(batch.len() as u64, Relaxed);
+            Ok(())
+        });
+    }
+
+    /// Records that the job cannot be built as declared. The first error is reported.
+    pub fn refuse(&self, error: JobError) {
+        self.parts.borrow_mut().error.get_or_insert(error);
+    }
+
+    /// The stages that own state, in the order they were declared.
+    #[must_use]
+    pub fn stages(&self) -> Vec<PlannedStage> {
+        let parts = self.parts.borrow();
+        let planned = parts
+            .graph
+            .nodes
+            .iter()
+            .map(|node| PlannedStage { name: node.name.to_string(), schema: node.schema.clone() });
+        planned.collect()
+    }
+
+    /// The edges between stages and sinks, by name, for drawing the job.
+    #[must_use]
+    pub fn edges(&self) -> Vec<(String, String)> {
+        let parts = self.parts.borrow();
+        let name = |id: &StageId| {
+            let node = parts.graph.nodes.iter().find(|node| node.id == *id);
+            node.map(|node| node.name.to_string()).unwrap_or_default()
+        };
+        parts.graph.edges.iter().map(|(from, to)| (name(from), name(to))).collect()
+    }
+
+    pub(crate) fn finish(self) -> Result<(Graph, Vec<(String, MakeCommitter)>)> {
+        let parts = self.parts.into_inner();
+        match parts.error {
+            Some(error) => Err(error),
+            None => Ok((parts.graph, parts.sinks)),
+        }
+    }
+
+    fn claim(&self, name: &str) -> (StageId, Arc<str>) {
+        let mut parts = self.parts.borrow_mut();
+        let id = StageId(parts.graph.nodes.len() as u32);
+        if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
+            let error = JobError::configuration(format!("`{name}` cannot be the name of a stage"))
+                .hint("use 1 to 128 printable characters");
+            parts.error.get_or_insert(error);
+        } else if !parts.names.insert(name.to_owned()) {
+            let error = JobError::configuration(format!("two stages are named `{name}`"))
+                .hint("names are the keys of checkpoints: give each stage its own");
+            parts.error.get_or_insert(error);
+        }
+        (id, Arc::from(name))
+    }
+
+    fn add(&self, node: Node) {
+        self.parts.borrow_mut().graph.nodes.push(node);
+    }
+}
+
+fn route<K: Key, T>(event: Event<T>, key_of: &impl Fn(&T) -> K) -> Routed<K, T> {
+    let key = key_of(&event.value);
+    Routed { hash: key_hash(&key), key, event }
+}
+
+fn send_whole<K: Key, T: Data>(
+    context: &mut Context,
+    target: StageId,
+    to: usize,
+    batch: Vec<Event<T>>,
+    key_of: &impl Fn(&T) -> K,
+) {
+    let routed: Vec<_> = batch.into_iter().map(|event| route(event, key_of)).collect();
+    context.send(target, to, routed);
+}
+
+fn send_split<K: Key, T: Data>(
+    context: &mut Context,
+    target: StageId,
+    workers: usize,
+    batch: Vec<Event<T>>,
+    key_of: &impl Fn(&T) -> K,
+) {
+    let expected = batch.len() / workers + batch.len() / 8 + 8;
+    let mut split: Vec<Vec<Routed<K, T>>> =
+        (0..workers).map(|_| Vec::with_capacity(expected)).collect();
+    for event in batch {
+        let routed = route(event, key_of);
+        split[worker_of_group(key_group(routed.hash), workers)].push(routed);
+    }
+    for (to, routed) in split.into_iter().enumerate().filter(|(_, routed)| !routed.is_empty()) {
+        context.send(target, to, routed);
+    }
+}

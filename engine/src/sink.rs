@@ -1,0 +1,82 @@
+//! The contract of a sink: rows are encoded where they arise, staged in the checkpoint of their
+//! epoch, and made visible by a committer after the epoch counts.
+//!
+//! The committer is told the same rows again after a crash and must end in the same place: a file
+//! sink writes at a known offset, a transactional one reads back which epoch it marked last. What
+//! it owes stays in the checkpoint until it confirms, however long that takes.
+
+use crate::checkpoint::Confirmed;
+use crate::error::Result;
+use crate::time::Epoch;
+use std::fmt;
+
+/// Where a job writes rows of type `T`.
+pub trait Sink<T>: 'static {
+    /// An encoder for one worker.
+    fn encoder(&self) -> Box<dyn Encoder<T>>;
+
+    /// The one committer of the sink.
+    ///
+    /// # Errors
+    /// If the target cannot be used.
+    fn committer(&self) -> Result<Box<dyn Committer>>;
+}
+
+impl<T: 'static> Sink<T> for Box<dyn Sink<T>> {
+    fn encoder(&self) -> Box<dyn Encoder<T>> {
+        (**self).encoder()
+    }
+
+    fn committer(&self) -> Result<Box<dyn Committer>> {
+        (**self).committer()
+    }
+}
+
+/// Encodes rows. Runs on the worker, so it must not wait for anything.
+pub trait Encoder<T> {
+    /// Appends one row with the framing that the committer expects.
+    ///
+    /// # Errors
+    /// If the row cannot be encoded; stops the job.
+    fn encode(&mut self, row: &T, into: &mut Vec<u8>) -> Result<()>;
+}
+
+/// Rows that one worker staged in one epoch.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StagedBatch {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// How many rows.
+    pub rows: u64,
+    /// The rows as the encoder framed them.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for StagedBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StagedBatch").field("epoch", &self.epoch).field("rows", &self.rows).finish()
+    }
+}
+
+/// Makes rows visible, exactly once. Runs on a thread of its own and may wait.
+pub trait Committer: Send {
+    /// Called once before anything else: the target holds the rows up to `confirmed`, and perhaps
+    /// some of those that follow, from a run that was cut off.
+    ///
+    /// # Errors
+    /// If the target is not what `confirmed` was taken from.
+    fn recover(&mut self, confirmed: Option<&Confirmed>) -> Result<()>;
+
+    /// Takes rows of epochs up to `epoch`, in order. Returns how far the target is complete and
+    /// durable, or `None` if it keeps collecting.
+    ///
+    /// # Errors
+    /// If they cannot be written; stops the job, and they stay owed.
+    fn commit(&mut self, epoch: Epoch, batches: Vec<StagedBatch>) -> Result<Option<Confirmed>>;
+
+    /// Makes everything visible that was taken; `epoch` is the last one.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    fn finish(&mut self, epoch: Epoch) -> Result<Option<Confirmed>>;
+}

@@ -1,0 +1,129 @@
+//! Reads a worker's share of a source's partitions in turn. Runs on a thread of its own, or in
+//! place when the job is simulated.
+
+use super::{Partition, Position, ReadBatch, ReadStatus, Reader, Source};
+use crate::error::Result;
+use crate::event::Data;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// What the reading side tells the worker.
+#[derive(Debug)]
+pub(crate) enum FeedMessage<R> {
+    /// A partition of this worker's share exists.
+    Found(Partition),
+    /// All partitions that exist now have been named.
+    AllFound,
+    /// Records of a partition.
+    Records(u16, ReadBatch<R>),
+    /// A partition has ended.
+    Ended(u16),
+    /// Every partition has ended and no new one will come.
+    AllEnded,
+}
+
+/// Which partitions a worker reads and where it goes on in each.
+#[derive(Clone, Debug)]
+pub(crate) struct Share {
+    pub(crate) worker: usize,
+    pub(crate) workers: usize,
+    pub(crate) resume: HashMap<String, Position>,
+    pub(crate) ended: Vec<String>,
+}
+
+/// How often an unbounded source is asked for new partitions, in reads of a quiet feed.
+const QUIET_TURNS_PER_DISCOVERY: u32 = 64;
+
+/// The reading side of one source on one worker.
+pub(crate) struct Feed<R> {
+    source: Box<dyn Source<Record = R>>,
+    share: Share,
+    open: Vec<(Partition, Box<dyn Reader<Record = R>>)>,
+    known: Vec<u16>,
+    turn: usize,
+    quiet_turns: u32,
+    started: bool,
+    finished: bool,
+}
+
+impl<R: Data> Feed<R> {
+    pub(crate) fn new(source: Box<dyn Source<Record = R>>, share: Share) -> Self {
+        Self {
+            source,
+            share,
+            open: Vec::new(),
+            known: Vec::new(),
+            turn: 0,
+            quiet_turns: 0,
+            started: false,
+            finished: false,
+        }
+    }
+
+    /// Whether there is nothing more to come.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Takes one turn: discovers partitions or reads from the next one. Returns how long there is
+    /// nothing to do, if so.
+    pub(crate) fn turn(&mut self, out: &mut Vec<FeedMessage<R>>) -> Result<Option<Duration>> {
+        if !self.started {
+            self.discover(out)?;
+            self.started = true;
+            out.push(FeedMessage::AllFound);
+            return Ok(None);
+        }
+        if self.open.is_empty() && self.source.is_bounded() {
+            out.push(FeedMessage::AllEnded);
+            self.finished = true;
+            return Ok(None);
+        }
+        let mut wait = Duration::from_millis(100);
+        for _ in 0..self.open.len() {
+            self.turn = (self.turn + 1) % self.open.len();
+            let (partition, reader) = &mut self.open[self.turn];
+            let mut batch = ReadBatch::default();
+            let status = reader.read(&mut batch)?;
+            let index = partition.index;
+            if !batch.records.is_empty() || !batch.rejects.is_empty() {
+                out.push(FeedMessage::Records(index, batch));
+            }
+            match status {
+                ReadStatus::More => return Ok(None),
+                ReadStatus::Wait(quiet) => wait = wait.min(quiet),
+                ReadStatus::End => {
+                    out.push(FeedMessage::Ended(index));
+                    self.open.remove(self.turn);
+                    return Ok(None);
+                }
+            }
+            if !out.is_empty() {
+                return Ok(None);
+            }
+        }
+        self.quiet_turns += 1;
+        if !self.source.is_bounded() && self.quiet_turns.is_multiple_of(QUIET_TURNS_PER_DISCOVERY) {
+            self.discover(out)?;
+        }
+        Ok(Some(wait))
+    }
+
+    fn discover(&mut self, out: &mut Vec<FeedMessage<R>>) -> Result<()> {
+        for partition in self.source.partitions()? {
+            let mine = usize::from(partition.index) % self.share.workers == self.share.worker;
+            if !mine || self.known.contains(&partition.index) {
+                continue;
+            }
+            self.known.push(partition.index);
+            out.push(FeedMessage::Found(partition.clone()));
+            if self.share.ended.contains(&partition.name) {
+                out.push(FeedMessage::Ended(partition.index));
+                continue;
+            }
+            let reader = self.source.open(&partition, self.share.resume.get(&partition.name))?;
+            self.open.push((partition, reader));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! What a job writes where a source or sink goes: a default in code that a deployment can replace
+//! by name.
+
+use crate::checkpoint::{Disk, LocalDisk};
+use crate::error::Result;
+use crate::event::Data;
+use crate::sink::Sink;
+use crate::source::Source;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is decided outside a job's code: which URL a named source or sink has.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// URLs of sources by name.
+    pub sources: BTreeMap<String, String>,
+    /// URLs of sinks by name.
+    pub sinks: BTreeMap<String, String>,
+    /// The disk that file sinks write to.
+    pub disk: Arc<dyn Disk>,
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        let disk = Arc::new(LocalDisk);
+        Self { sources: BTreeMap::new(), sinks: BTreeMap::new(), disk }
+    }
+}
+
+/// What a spec is opened with.
+#[derive(Clone, Debug)]
+pub struct OpenContext {
+    /// The source's or sink's name in the job.
+    pub name: String,
+    /// The URL the deployment gives it, if any.
+    pub url: Option<String>,
+    /// The disk that file sinks write to.
+    pub disk: Arc<dyn Disk>,
+}
+
+/// Something that can become a source of records of type `R`. Opening does no input or output;
+/// the source does that when it is first asked for its partitions.
+pub trait SourceSpec<R: Data> {
+    /// Makes the source.
+    ///
+    /// # Errors
+    /// If the URL is wrong or of an unknown scheme.
+    fn open(self, context: &OpenContext) -> Result<Box<dyn Source<Record = R>>>;
+}
+
+/// Something that can become a sink for rows of type `T`.
+pub trait SinkSpec<T: Data> {
+    /// Makes the sink; `None` if the deployment does not want its rows.
+    ///
+    /// # Errors
+    /// If the URL is wrong or of an unknown scheme.
+    fn open(self, context: &OpenContext) -> Result<Option<Box<dyn Sink<T>>>>;
+}

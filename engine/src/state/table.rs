@@ -1,0 +1,393 @@
+//! The state table: linear probing over packed words, values inline in fixed chunks, and the
+//! entries that changed since the last checkpoint in a list of their own.
+//!
+//! A checkpoint does not stop the table. Closing an epoch only swaps the list of changed entries;
+//! they are encoded afterwards in slices, and an entry that is written again before its turn is
+//! encoded first. So the increment holds the state as of the close, at a bounded pause.
+
+use super::{Deadline, Entries, State, Timers};
+use crate::error::{JobError, Result};
+use crate::key::{Address, key_group};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+const CHUNK_BITS: u32 = 12;
+const CHUNK: usize = 1 << CHUNK_BITS;
+const CLEAN: u8 = 0;
+
+/// A state entry in place.
+#[derive(Debug)]
+pub struct Slot<A, S> {
+    /// Which entry it is.
+    pub address: A,
+    /// Its value.
+    pub state: S,
+    mark: u8,
+}
+
+/// The state of one operator on one worker.
+#[derive(Debug)]
+pub struct Table<A, S> {
+    /// High half: upper hash bits. Low half: slot + 1, or 0 if free.
+    words: Vec<u64>,
+    len: usize,
+    chunks: Vec<Vec<Option<Slot<A, S>>>>,
+    free: Vec<u32>,
+    /// Deadlines in event time.
+    pub event_timers: Timers,
+    /// Deadlines in processing time.
+    pub clock_timers: Timers,
+    current: u8,
+    dirty: Vec<u32>,
+    removed: Entries,
+    pending: Vec<u32>,
+    increment: Entries,
+}
+
+/// What a checkpoint keeps of an entry besides its address.
+#[derive(Serialize, Deserialize)]
+struct Kept<S> {
+    event_deadline: Deadline,
+    clock_deadline: Deadline,
+    state: S,
+}
+
+impl<A, S> Default for Table<A, S> {
+    fn default() -> Self {
+        Self {
+            words: vec![0; 16],
+            len: 0,
+            chunks: Vec::new(),
+            free: Vec::new(),
+            event_timers: Timers::default(),
+            clock_timers: Timers::default(),
+            current: 1,
+            dirty: Vec::new(),
+            removed: Entries::default(),
+            pending: Vec::new(),
+            increment: Entries::default(),
+        }
+    }
+}
+
+fn tag(hash: u64) -> u64 {
+    hash & 0xFFFF_FFFF_0000_0000
+}
+
+impl<A: Address, S: State> Table<A, S> {
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A first look at where an entry with this hash may be. Looking for a whole batch at a time
+    /// lets the processor fetch the cache lines of all of them at once.
+    #[must_use]
+    pub fn locate(&self, hash: u64) -> u32 {
+        let mask = self.words.len() - 1;
+        let mut at = (hash >> 32) as usize & mask;
+        loop {
+            let word = self.words[at];
+            if word == 0 || tag(word) == tag(hash) {
+                return word as u32;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Reads the first bytes of a located entry so that they are near when it is used.
+    #[must_use]
+    pub fn touch(&self, located: u32) -> u8 {
+        match located.checked_sub(1) {
+            Some(slot) => self.at(slot).map_or(0, |entry| entry.mark),
+            None => 0,
+        }
+    }
+
+    /// The slot of an entry, if it exists.
+    #[must_use]
+    pub fn find(&self, hash: u64, address: &A) -> Option<u32> {
+        let mask = self.words.len() - 1;
+        let mut at = (hash >> 32) as usize & mask;
+        loop {
+            let word = self.words[at];
+            if word == 0 {
+                return None;
+            }
+            let slot = (word as u32).wrapping_sub(1);
+            if tag(word) == tag(hash) && self.at(slot).is_some_and(|e| e.address == *address) {
+                return Some(slot);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// The entry in a slot.
+    #[must_use]
+    pub fn get(&self, slot: u32) -> Option<&Slot<A, S>> {
+        self.at(slot)
+    }
+
+    /// The entry in a slot, for writing: it becomes part of the open epoch's increment.
+    ///
+    /// # Errors
+    /// If the value of the closing epoch cannot be encoded.
+    ///
+    /// # Panics
+    /// If the slot is free; slots come from this table only.
+    pub fn write(&mut self, slot: u32) -> Result<&mut Slot<A, S>> {
+        self.mark_dirty(slot)?;
+        Ok(self.at_mut(slot).as_mut().expect("slot is occupied"))
+    }
+
+    /// Inserts an entry that is not there yet.
+    ///
+    /// # Errors
+    /// If there are more than 2^32 entries.
+    pub fn insert(&mut self, hash: u64, address: A, state: S) -> Result<u32> {
+        let slot = self.place(hash, Slot { address, state, mark: CLEAN })?;
+        self.mark_dirty(slot)?;
+        Ok(slot)
+    }
+
+    /// Removes the entry in a slot with its deadlines.
+    ///
+    /// # Errors
+    /// If the address, or the value of the closing epoch, cannot be encoded.
+    pub fn remove(&mut self, slot: u32) -> Result<Option<Slot<A, S>>> {
+        self.settle_pending(slot)?;
+        let Some(entry) = self.at_mut(slot).take() else { return Ok(None) };
+        let key_hash = entry.address.key_hash();
+        self.removed.remove(key_group(key_hash), &entry.address)?;
+        self.unlink(entry.address.spread(key_hash), slot);
+        self.event_timers.set(slot, None);
+        self.clock_timers.set(slot, None);
+        self.free.push(slot);
+        self.len -= 1;
+        Ok(Some(entry))
+    }
+
+    /// All entries with their slots, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Slot<A, S>)> {
+        self.chunks
+            .iter()
+            .flatten()
+            .enumerate()
+            .filter_map(|(slot, entry)| Some((slot as u32, entry.as_ref()?)))
+    }
+
+    /// Closes the open epoch: what changed since the last close becomes the pending increment.
+    ///
+    /// # Errors
+    /// If an earlier increment is still pending and cannot be encoded.
+    pub fn begin_increment(&mut self) -> Result<()> {
+        while !self.encode_slice(usize::MAX)? {}
+        self.pending = std::mem::take(&mut self.dirty);
+        self.increment = std::mem::take(&mut self.removed);
+        self.current = 3 - self.current;
+        Ok(())
+    }
+
+    /// Encodes up to `limit` pending entries; true when none are left.
+    ///
+    /// # Errors
+    /// If a value cannot be encoded.
+    pub fn encode_slice(&mut self, limit: usize) -> Result<bool> {
+        for _ in 0..limit {
+            let Some(slot) = self.pending.pop() else { return Ok(true) };
+            self.settle_pending(slot)?;
+        }
+        Ok(self.pending.is_empty())
+    }
+
+    /// The encoded increment, once [`Self::encode_slice`] has said that it is complete.
+    pub fn take_increment(&mut self) -> Entries {
+        std::mem::take(&mut self.increment)
+    }
+
+    /// Applies one entry of a checkpoint.
+    ///
+    /// # Errors
+    /// If the bytes do not decode to this table's types.
+    pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+        let bad = |error| JobError::checkpoint("state does not decode").caused_by(error);
+        let address: A = postcard::from_bytes(key).map_err(bad)?;
+        let hash = address.spread(address.key_hash());
+        if let Some(old) = self.find(hash, &address) {
+            self.at_mut(old).take();
+            self.unlink(hash, old);
+            self.event_timers.set(old, None);
+            self.clock_timers.set(old, None);
+            self.free.push(old);
+            self.len -= 1;
+        }
+        let Some(value) = value else { return Ok(()) };
+        let kept: Kept<S> = postcard::from_bytes(value).map_err(bad)?;
+        let slot = self.place(hash, Slot { address, state: kept.state, mark: CLEAN })?;
+        self.event_timers.set(slot, kept.event_deadline);
+        self.clock_timers.set(slot, kept.clock_deadline);
+        Ok(())
+    }
+
+    fn at(&self, slot: u32) -> Option<&Slot<A, S>> {
+        self.chunks[slot as usize >> CHUNK_BITS][slot as usize & (CHUNK - 1)].as_ref()
+    }
+
+    fn at_mut(&mut self, slot: u32) -> &mut Option<Slot<A, S>> {
+        &mut self.chunks[slot as usize >> CHUNK_BITS][slot as usize & (CHUNK - 1)]
+    }
+
+    fn mark_dirty(&mut self, slot: u32) -> Result<()> {
+        let current = self.current;
+        if self.at(slot).is_some_and(|entry| entry.mark != current) {
+            self.settle_pending(slot)?;
+            if let Some(entry) = self.at_mut(slot) {
+                entry.mark = current;
+            }
+            self.dirty.push(slot);
+        }
+        Ok(())
+    }
+
+    /// Encodes the entry if the pending increment still waits for it.
+    fn settle_pending(&mut self, slot: u32) -> Result<()> {
+        let pending_mark = 3 - self.current;
+        let entry = &mut self.chunks[slot as usize >> CHUNK_BITS][slot as usize & (CHUNK - 1)];
+        let Some(entry) = entry.as_mut().filter(|entry| entry.mark == pending_mark) else {
+            return Ok(());
+        };
+        entry.mark = CLEAN;
+        let kept = Kept {
+            event_deadline: self.event_timers.deadline(slot),
+            clock_deadline: self.clock_timers.deadline(slot),
+            state: &entry.state,
+        };
+        self.increment.put(key_group(entry.address.key_hash()), &entry.address, &kept)
+    }
+
+    fn place(&mut self, hash: u64, entry: Slot<A, S>) -> Result<u32> {
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                *self.at_mut(slot) = Some(entry);
+                slot
+            }
+            None => self.append(entry)?,
+        };
+        self.len += 1;
+        if self.len * 4 > self.words.len() * 3 {
+            self.grow();
+        }
+        let mask = self.words.len() - 1;
+        let mut at = (hash >> 32) as usize & mask;
+        while self.words[at] != 0 {
+            at = (at + 1) & mask;
+        }
+        self.words[at] = tag(hash) | u64::from(slot + 1);
+        Ok(slot)
+    }
+
+    fn append(&mut self, entry: Slot<A, S>) -> Result<u32> {
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let chunk = self.chunks.len() - 1;
+        let slot = (chunk << CHUNK_BITS) + self.chunks[chunk].len();
+        self.chunks[chunk].push(Some(entry));
+        u32::try_from(slot).ok().filter(|slot| *slot < u32::MAX).ok_or_else(|| {
+            JobError::failed("more than four billion state entries on one worker")
+                .hint("run more workers, or let entries expire")
+        })
+    }
+
+    fn grow(&mut self) {
+        let old = std::mem::take(&mut self.words);
+        self.words = vec![0; old.len() * 2];
+        let mask = self.words.len() - 1;
+        for word in old.into_iter().filter(|word| *word != 0) {
+            let mut at = (word >> 32) as usize & mask;
+            while self.words[at] != 0 {
+                at = (at + 1) & mask;
+            }
+            self.words[at] = word;
+        }
+    }
+
+    /// Takes a slot's word out and moves the words behind it back (no tombstones).
+    fn unlink(&mut self, hash: u64, slot: u32) {
+        let mask = self.words.len() - 1;
+        let mut hole = (hash >> 32) as usize & mask;
+        while self.words[hole] as u32 != slot + 1 {
+            hole = (hole + 1) & mask;
+        }
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            let word = self.words[at];
+            if word == 0 {
+                break;
+            }
+            let home = (word >> 32) as usize & mask;
+            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(hole) & mask) {
+                self.words[hole] = word;
+                hole = at;
+            }
+        }
+        self.words[hole] = 0;
+    }
+}
+
+impl<A: Address, S: State> Table<A, S> {
+    /// Sets the event-time deadline of a slot; part of the open epoch's increment.
+    ///
+    /// # Errors
+    /// If the value of the closing epoch cannot be encoded.
+    pub fn wake_at(&mut self, slot: u32, deadline: Deadline) -> Result<()> {
+        if self.event_timers.deadline(slot) != deadline {
+            self.mark_dirty(slot)?;
+            self.event_timers.set(slot, deadline);
+        }
+        Ok(())
+    }
+
+    /// Sets the processing-time deadline of a slot; part of the open epoch's increment.
+    ///
+    /// # Errors
+    /// If the value of the closing epoch cannot be encoded.
+    pub fn wake_at_clock(&mut self, slot: u32, deadline: Deadline) -> Result<()> {
+        if self.clock_timers.deadline(slot) != deadline {
+            self.mark_dirty(slot)?;
+            self.clock_timers.set(slot, deadline);
+        }
+        Ok(())
+    }
+
+    /// Takes one slot whose event-time deadline has come. The caller owes the entry a change:
+    /// the deadline is gone from the table but not yet from the checkpoint.
+    ///
+    /// # Errors
+    /// If the value of the closing epoch cannot be encoded.
+    pub fn pop_event_timer(&mut self, watermark: Timestamp) -> Result<Option<(u32, Timestamp)>> {
+        let Some((slot, at)) = self.event_timers.pop_due(watermark) else { return Ok(None) };
+        self.mark_dirty(slot)?;
+        self.event_timers.set(slot, None);
+        Ok(Some((slot, at)))
+    }
+
+    /// The same for processing time.
+    ///
+    /// # Errors
+    /// If the value of the closing epoch cannot be encoded.
+    pub fn pop_clock_timer(&mut self, now: Timestamp) -> Result<Option<(u32, Timestamp)>> {
+        let Some((slot, at)) = self.clock_timers.pop_due(now) else { return Ok(None) };
+        self.mark_dirty(slot)?;
+        self.clock_timers.set(slot, None);
+        Ok(Some((slot, at)))
+    }
+}
