@@ -185,7 +185,15 @@ impl Background {
                 });
             }
             Mode::Stepped(tasks) => {
-                push(tasks, name, move || receiver.try_recv().is_ok_and(&mut step));
+                let mut failed = false;
+                push(tasks, name, move || {
+                    if failed {
+                        return false;
+                    }
+                    let Ok(message) = receiver.try_recv() else { return false };
+                    failed = !step(message);
+                    true
+                });
             }
         }
         Outbox(sender)

@@ -166,11 +166,14 @@ impl Driver {
         give_part: &mut dyn FnMut(&Capability<u64>, Part),
     ) -> Result<bool> {
         loop {
+            if self.parts.is_none() {
+                return self.encode(ENTRIES_PER_SLICE, give_part);
+            }
             let progress = self.advance()?;
             send(self);
             let frontier = frontiers.iter().filter_map(|f| f.frontier().first().copied()).min();
             let passed = frontier.is_none_or(|frontier| frontier > self.open);
-            if !passed || self.parts.is_none() {
+            if !passed {
                 let encoding = self.encode(ENTRIES_PER_SLICE, give_part)?;
                 return Ok(encoding || progress == Progress::More);
             }
