@@ -1,1 +1,22 @@
-//! operators
+//! The language of Waystream jobs: a [`Flow`] begins streams, a [`Stream`] is changed record by
+//! record, and a [`Keyed`] stream keeps state per key.
+
+mod flow;
+mod keyed;
+mod live;
+mod ordered;
+mod stateful;
+mod stream;
+mod testing;
+mod unset;
+
+pub use flow::Flow;
+pub use keyed::Keyed;
+pub use live::Change;
+pub use stream::Stream;
+pub use testing::{TestJob, TestOutputs};
+pub use unset::Unset;
+pub use waystream_engine::event::{Data, Event};
+pub use waystream_engine::key::Key;
+pub use waystream_engine::source::{DeadLetter, EventTime};
+pub use waystream_engine::time::{Timestamp, mins, ms, secs};

@@ -31,22 +31,35 @@ impl<T: Data> RowsFile<T> {
     /// # Errors
     /// If the file is not made of whole rows of this type.
     pub fn read(&self) -> Result<Vec<T>> {
-        let bad = || JobError::failed(format!("{} holds half a row", self.path.display()));
+        let decode = |row: Vec<u8>| postcard::from_bytes(&row);
+        let rows: std::result::Result<_, _> = self.read_raw()?.into_iter().map(decode).collect();
+        rows.map_err(|error| self.broken().caused_by(error))
+    }
+
+    /// The rows that are in the file, undecoded.
+    ///
+    /// # Errors
+    /// If the file is not made of whole rows.
+    pub fn read_raw(&self) -> Result<Vec<Vec<u8>>> {
         let bytes = match self.disk.read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(bad().caused_by(error)),
+            Err(error) => return Err(self.broken().caused_by(error)),
         };
         let mut rows = Vec::new();
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
-            let (length, tail) = rest.split_first_chunk::<4>().ok_or_else(bad)?;
+            let (length, tail) = rest.split_first_chunk::<4>().ok_or_else(|| self.broken())?;
             let length = u32::from_le_bytes(*length) as usize;
-            let (row, tail) = tail.split_at_checked(length).ok_or_else(bad)?;
-            rows.push(postcard::from_bytes(row).map_err(|error| bad().caused_by(error))?);
+            let (row, tail) = tail.split_at_checked(length).ok_or_else(|| self.broken())?;
+            rows.push(row.to_vec());
             rest = tail;
         }
         Ok(rows)
+    }
+
+    fn broken(&self) -> JobError {
+        JobError::failed(format!("{} is not made of whole rows", self.path.display()))
     }
 }
 
