@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 HERE = pathlib.Path(__file__).resolve().parent
 DATASET = "ais_nyharbor_2020-06-30_h00"
-# Sink -> (reference table, [(column of the sink, column of the reference)]).
+# Sink -> (reference table, columns; `a=b` is column a of the sink, b of the reference).
 TABLES = {
     "live": (
         "last",
