@@ -1,9 +1,13 @@
 //! A job while it is declared: where streams begin.
 
+use crate::setting::{Setting, nearest};
 use crate::stream::Stream;
 use crate::testing::TestBench;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use waystream_engine::error::JobError;
 use waystream_engine::event::Data;
 use waystream_engine::job::Build;
 use waystream_engine::plan::Plan;
@@ -17,6 +21,15 @@ pub struct Flow {
     plan: Plan,
     deployment: Rc<Deployment>,
     test: Option<Arc<TestBench>>,
+    used: Rc<RefCell<Used>>,
+}
+
+/// The names a job has asked the deployment about.
+#[derive(Debug, Default)]
+struct Used {
+    sources: BTreeSet<String>,
+    sinks: BTreeSet<String>,
+    settings: BTreeSet<String>,
 }
 
 impl Flow {
@@ -24,7 +37,9 @@ impl Flow {
     pub fn builder(deployment: Deployment, build: impl Fn(&Self) + Send + Sync + 'static) -> Build {
         Arc::new(move |plan: &Plan| {
             let deployment = Rc::new(deployment.clone());
-            build(&Self { plan: plan.clone(), deployment, test: None });
+            let flow = Self { plan: plan.clone(), deployment, test: None, used: Rc::default() };
+            build(&flow);
+            flow.refuse_unknown();
         })
     }
 
@@ -34,7 +49,8 @@ impl Flow {
     ) -> Build {
         Arc::new(move |plan: &Plan| {
             let deployment = Rc::new(Deployment { disk: bench.disk(), ..Deployment::default() });
-            build(&Self { plan: plan.clone(), deployment, test: Some(Arc::clone(&bench)) });
+            let (plan, test) = (plan.clone(), Some(Arc::clone(&bench)));
+            build(&Self { plan, deployment, test, used: Rc::default() });
         })
     }
 
@@ -46,6 +62,7 @@ impl Flow {
         spec: impl SourceSpec<R>,
         event_time: EventTime<R>,
     ) -> Stream<R> {
+        self.used.borrow_mut().sources.insert(name.to_owned());
         let source = match &self.test {
             Some(bench) => bench.source::<R>(name),
             None => spec.open(&self.context(name, self.deployment.sources.get(name))),
@@ -64,6 +81,46 @@ impl Flow {
         self.stream(self.plan.dead_letters())
     }
 
+    /// A named setting of the job, or `default` if the deployment does not set it.
+    pub fn setting<S: Setting>(&self, name: &str, default: S) -> S {
+        self.used.borrow_mut().settings.insert(name.to_owned());
+        let Some(text) = self.deployment.settings.get(name) else { return default };
+        match S::parse(text) {
+            Ok(value) => value,
+            Err(error) => {
+                let what = format!("setting {name}={text}: {error}");
+                self.refuse(JobError::configuration(what));
+                default
+            }
+        }
+    }
+
+    /// Says that the job cannot run as it is declared. The first error is reported.
+    pub fn refuse(&self, error: JobError) {
+        self.plan.refuse(error);
+    }
+
+    /// Refuses names in the deployment that the job does not have.
+    fn refuse_unknown(&self) {
+        let used = self.used.borrow();
+        let sources = self.deployment.sources.keys().map(|name| ("source", name, &used.sources));
+        let sinks = self.deployment.sinks.keys().map(|name| ("sink", name, &used.sinks));
+        let settings = self.deployment.settings.keys().map(|name| ("setting", name, &used.settings));
+        for (kind, name, known) in sources.chain(sinks).chain(settings) {
+            if known.contains(name) {
+                continue;
+            }
+            let hint = match nearest(name, known.iter().map(String::as_str)) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => {
+                    let known: Vec<_> = known.iter().map(String::as_str).collect();
+                    format!("it has: {}", known.join(", "))
+                }
+            };
+            self.refuse(JobError::configuration(format!("the job has no {kind} `{name}`")).hint(hint));
+        }
+    }
+
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -74,6 +131,7 @@ impl Flow {
         port: &waystream_engine::Port<T>,
         spec: impl SinkSpec<T>,
     ) {
+        self.used.borrow_mut().sinks.insert(name.to_owned());
         if let Some(bench) = &self.test {
             self.plan.sink(name, port, bench.sink::<T>(name));
             return;
