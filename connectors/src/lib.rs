@@ -1,1 +1,7 @@
-//! connectors
+//! Waystream's edges: sources, sinks, formats and views.
+
+pub mod file;
+pub mod format;
+pub mod generator;
+pub mod parquet;
+pub mod source;
