@@ -1,1 +1,3 @@
-//! connectors
+//! Waystream's edges: sources, sinks, formats and views.
+
+pub mod sink;
