@@ -5,3 +5,4 @@ pub mod format;
 pub mod generator;
 pub mod parquet;
 pub mod source;
+pub mod sink;
