@@ -4,5 +4,5 @@ pub mod file;
 pub mod format;
 pub mod generator;
 pub mod parquet;
-pub mod source;
 pub mod sink;
+pub mod source;

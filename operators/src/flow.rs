@@ -105,7 +105,8 @@ impl Flow {
         let used = self.used.borrow();
         let sources = self.deployment.sources.keys().map(|name| ("source", name, &used.sources));
         let sinks = self.deployment.sinks.keys().map(|name| ("sink", name, &used.sinks));
-        let settings = self.deployment.settings.keys().map(|name| ("setting", name, &used.settings));
+        let settings =
+            self.deployment.settings.keys().map(|name| ("setting", name, &used.settings));
         for (kind, name, known) in sources.chain(sinks).chain(settings) {
             if known.contains(name) {
                 continue;
@@ -117,7 +118,9 @@ impl Flow {
                     format!("it has: {}", known.join(", "))
                 }
             };
-            self.refuse(JobError::configuration(format!("the job has no {kind} `{name}`")).hint(hint));
+            self.refuse(
+                JobError::configuration(format!("the job has no {kind} `{name}`")).hint(hint),
+            );
         }
     }
 

@@ -2,6 +2,7 @@
 //! record, and a [`Keyed`] stream keeps state per key.
 
 mod flow;
+mod geo;
 mod keyed;
 mod live;
 mod ordered;
@@ -10,8 +11,10 @@ mod stateful;
 mod stream;
 mod testing;
 mod unset;
+mod window;
 
 pub use flow::Flow;
+pub use geo::{Cell, Crossing, CrossingKind, Moving, Stop, Trip, Zone, Zones, haversine_m};
 pub use keyed::Keyed;
 pub use live::Change;
 pub use setting::{Metres, Setting, nearest};
@@ -22,3 +25,4 @@ pub use waystream_engine::event::{Data, Event};
 pub use waystream_engine::key::Key;
 pub use waystream_engine::source::{DeadLetter, EventTime};
 pub use waystream_engine::time::{Timestamp, mins, ms, secs};
+pub use window::{Pane, Sliding, Tumbling, Windowed, Windows};

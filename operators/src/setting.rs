@@ -64,9 +64,8 @@ impl Setting for Duration {
             "" => return Err("a duration needs a unit: ms, s, min, h or d".to_owned()),
             _ => return Err(format!("`{unit}` is no unit of time: use ms, s, min, h or d")),
         };
-        let number: u64 = number
-            .parse()
-            .map_err(|_| "write a duration such as 500ms, 60s or 5min".to_owned())?;
+        let number: u64 =
+            number.parse().map_err(|_| "write a duration such as 500ms, 60s or 5min".to_owned())?;
         let ms = number.checked_mul(unit_ms).ok_or("that is longer than can be counted")?;
         Ok(Self::from_millis(ms))
     }

@@ -6,9 +6,7 @@ use std::time::Duration;
 use waystream_engine::clock::{Clock, SystemClock};
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::event::Data;
-use waystream_engine::source::{
-    Partition, Position, ReadBatch, ReadStatus, Reader, Source,
-};
+use waystream_engine::source::{Partition, Position, ReadBatch, ReadStatus, Reader, Source};
 use waystream_engine::spec::{OpenContext, SourceSpec};
 use waystream_engine::time::Timestamp;
 
@@ -95,7 +93,8 @@ impl<R: Data> Source for Generator<R> {
         partition: &Partition,
         from: Option<&Position>,
     ) -> Result<Box<dyn Reader<Record = R>>> {
-        let bad = |error| JobError::checkpoint("a generator position does not decode").caused_by(error);
+        let bad =
+            |error| JobError::checkpoint("a generator position does not decode").caused_by(error);
         let next = match from {
             Some(position) => postcard::from_bytes(&position.0).map_err(bad)?,
             None => u64::from(partition.index),

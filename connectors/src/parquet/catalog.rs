@@ -62,7 +62,8 @@ impl Catalog {
     pub(crate) fn read<R: Data>(paths: &[PathBuf], columns: Columns) -> Result<Self> {
         let fields = field_names::<R>();
         let columns = Arc::new(columns);
-        let mut catalog = Self { files: Vec::new(), groups: Vec::new(), columns, footers: Vec::new() };
+        let mut catalog =
+            Self { files: Vec::new(), groups: Vec::new(), columns, footers: Vec::new() };
         for path in paths {
             let (file, metadata) = open(path)?;
             let length = file.metadata().map_err(|error| cannot_read(path, error))?.len();
@@ -86,7 +87,9 @@ impl Catalog {
     /// Decodes the first row, which tells a file that does not fit the record from a bad row.
     fn probe<R: Data>(&mut self, index: u16, metadata: &ArrowReaderMetadata) -> Result<()> {
         let groups = metadata.metadata().row_groups();
-        let Some(group) = groups.iter().position(|group| group.num_rows() > 0) else { return Ok(()) };
+        let Some(group) = groups.iter().position(|group| group.num_rows() > 0) else {
+            return Ok(());
+        };
         let mask = self.files[usize::from(index)].layout.mask.clone();
         let mut reader = self.batches(index, group as u32, mask, 1)?;
         let Some(batch) = reader.next() else { return Ok(()) };
@@ -123,8 +126,7 @@ impl Catalog {
                 let (min_ms, max_ms) = span.range.unwrap_or((i64::MIN, i64::MIN));
                 let first_row = first_row as u32;
                 let sorted = span.sorted;
-                let group =
-                    Group { file: index, number, first_row, min_ms, max_ms, sorted, bytes };
+                let group = Group { file: index, number, first_row, min_ms, max_ms, sorted, bytes };
                 self.groups.push(group);
             }
             first_row += rows;

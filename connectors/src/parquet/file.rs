@@ -110,13 +110,18 @@ fn is_int96(schema: &SchemaDescriptor, name: &str) -> bool {
 }
 
 /// Refuses a codec that cannot be read, before any row is.
-pub(crate) fn check_codecs(path: &Path, metadata: &ParquetMetaData, leaves: &[usize]) -> Result<()> {
+pub(crate) fn check_codecs(
+    path: &Path,
+    metadata: &ParquetMetaData,
+    leaves: &[usize],
+) -> Result<()> {
     for group in metadata.row_groups() {
         for leaf in leaves {
             let column = group.column(*leaf);
             if column.compression() == Compression::LZO {
                 let name = column.column_path().string();
-                let wrong = format!("column `{name}` is compressed with LZO, which is not supported");
+                let wrong =
+                    format!("column `{name}` is compressed with LZO, which is not supported");
                 return Err(refused(path, &wrong));
             }
         }
@@ -131,7 +136,11 @@ pub(crate) fn refused(path: &Path, wrong: &str) -> JobError {
 }
 
 /// A file that broke while being read.
-pub(crate) fn damaged(path: &Path, group: u32, error: impl std::error::Error + Send + Sync + 'static) -> JobError {
+pub(crate) fn damaged(
+    path: &Path,
+    group: u32,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> JobError {
     let what = format!("{} is damaged in row group {group}", path.display());
     JobError::new(ErrorKind::Data, what).hint("restore the file, then run again").caused_by(error)
 }
