@@ -25,6 +25,8 @@ pub(super) struct Crash {
     pub(super) outage: Outage,
     /// Whether the last confirmation had reached a manifest.
     pub(super) noted: bool,
+    /// How many more epochs already counted: manifests do not wait for sinks.
+    pub(super) ahead: usize,
 }
 
 /// Batches of row counts by epoch: epoch `i + 1` stages `script[i]`.
@@ -62,8 +64,8 @@ pub(super) fn check_every_operation(subject: Subject, script: &Script) -> Result
             return Ok(after_operations);
         }
         for outage in [Outage::Process, Outage::Power, Outage::Chance(1), Outage::Chance(2)] {
-            for noted in [false, true] {
-                let crash = Crash { after_operations, outage, noted };
+            for (noted, ahead) in [(false, 0), (false, 2), (true, 0), (true, 1)] {
+                let crash = Crash { after_operations, outage, noted, ahead };
                 check(subject, script, &[crash]).map_err(|what| format!("{crash:?}: {what}"))?;
             }
         }
@@ -138,6 +140,7 @@ impl World {
             self.note();
         }
         self.unnoted = None;
+        self.counted = self.script.len().min(self.counted + crash.ahead);
         self.disk = self.disk.after(crash.outage);
         self.violation.take().map_or(Ok(()), Err)
     }
@@ -191,7 +194,8 @@ pub(super) fn any_script() -> impl Strategy<Value = Script> {
 
 /// Up to four crashes, one after the other.
 pub(super) fn any_crashes() -> impl Strategy<Value = Vec<Crash>> {
-    let crash = (0_u32..40, any_outage(), any::<bool>())
-        .prop_map(|(after_operations, outage, noted)| Crash { after_operations, outage, noted });
+    let crash = (0_u32..40, any_outage(), any::<bool>(), 0_usize..3).prop_map(
+        |(after_operations, outage, noted, ahead)| Crash { after_operations, outage, noted, ahead },
+    );
     prop::collection::vec(crash, 0..5)
 }

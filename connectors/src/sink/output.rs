@@ -3,8 +3,9 @@
 use super::blackhole::BlackholeSink;
 use super::jsonl::JsonlSink;
 use super::nearest::nearest;
+use super::parquet::{ParquetSink, ROLL_BYTES};
 use super::stdout::StdoutSink;
-use super::url::SinkUrl;
+use super::url::{SinkUrl, parse_bytes};
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,13 +15,14 @@ use waystream_engine::sink::Sink;
 use waystream_engine::spec::{OpenContext, SinkSpec};
 
 /// All schemes of sink URLs.
-const SCHEMES: [&str; 3] = ["jsonl", "stdout", "blackhole"];
+const SCHEMES: [&str; 4] = ["jsonl", "parquet", "stdout", "blackhole"];
 
 /// Where rows of type `T` go, by URL:
 ///
 /// | URL | writes | after a crash |
 /// |---|---|---|
 /// | `jsonl:FILE` | JSON lines | each row once |
+/// | `parquet:DIR?roll=64MiB` | a Parquet file per `roll` staged bytes | each row once |
 /// | `stdout:` | JSON lines, committed rows only | the last rows may be printed again |
 /// | `blackhole:` | nothing; rows are counted | each row counted once |
 #[derive(Clone, Debug)]
@@ -57,6 +59,11 @@ fn open_url<T: Data>(url: &str, context: &OpenContext) -> Result<Box<dyn Sink<T>
             url.settings(&[])?;
             Ok(Box::new(JsonlSink::new(disk, Path::new(url.needed_place()?), name)))
         }
+        "parquet" => {
+            let roll_bytes = roll_bytes(&url)?;
+            let folder = Path::new(url.needed_place()?);
+            Ok(Box::new(ParquetSink::of::<T>(disk, folder, name, roll_bytes)?))
+        }
         "stdout" => {
             url.settings(&[])?;
             url.no_place()?;
@@ -79,6 +86,17 @@ fn open_url<T: Data>(url: &str, context: &OpenContext) -> Result<Box<dyn Sink<T>
             .hint(hint))
         }
     }
+}
+
+fn roll_bytes(url: &SinkUrl<'_>) -> Result<u64> {
+    let mut bytes = ROLL_BYTES;
+    for (key, value) in url.settings(&["roll"])? {
+        bytes = parse_bytes(value).filter(|bytes| *bytes > 0).ok_or_else(|| {
+            JobError::configuration(format!("`{key}={value}` is not a size"))
+                .hint("write a number of bytes such as 64MiB")
+        })?;
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -36,22 +36,52 @@ fn refused(url: &str, expected: &Expect) {
 
 #[test]
 fn wrong_urls_are_refused_with_a_way_out() {
-    refused("out.jsonl", &expect![[r#"
+    refused(
+        "out.jsonl",
+        &expect![[r#"
         sink trips: `out.jsonl` is not a sink URL
-        hint: for a file of JSON lines write jsonl:out.jsonl"#]]);
-    refused("json:out.jsonl", &expect![[r#"
-        sink trips: unknown sink scheme `json:`; known are jsonl:, stdout:, blackhole:
-        hint: did you mean `jsonl:`?"#]]);
-    refused("s3:bucket", &expect![[r#"
-        sink trips: unknown sink scheme `s3:`; known are jsonl:, stdout:, blackhole:
-        hint: write one of the schemes above"#]]);
-    refused("jsonl:", &expect![[r#"
+        hint: for a file of JSON lines write jsonl:out.jsonl"#]],
+    );
+    refused(
+        "json:out.jsonl",
+        &expect![[r#"
+            sink trips: unknown sink scheme `json:`; known are jsonl:, parquet:, stdout:, blackhole:
+            hint: did you mean `jsonl:`?"#]],
+    );
+    refused(
+        "s3:bucket",
+        &expect![[r#"
+            sink trips: unknown sink scheme `s3:`; known are jsonl:, parquet:, stdout:, blackhole:
+            hint: write one of the schemes above"#]],
+    );
+    refused(
+        "jsonl:",
+        &expect![[r#"
         sink trips: `jsonl:` does not say where
-        hint: write jsonl:PATH"#]]);
-    refused("jsonl:a?compress=zstd", &expect![[r#"
+        hint: write jsonl:PATH"#]],
+    );
+    refused(
+        "jsonl:a?compress=zstd",
+        &expect![[r#"
         sink trips: unknown setting `compress` in `jsonl:a?compress=zstd`
-        hint: jsonl: takes no settings"#]]);
-    refused("stdout:a", &expect![[r#"
+        hint: jsonl: takes no settings"#]],
+    );
+    refused(
+        "parquet:a?rol=1MiB",
+        &expect![[r#"
+        sink trips: unknown setting `rol` in `parquet:a?rol=1MiB`
+        hint: did you mean `roll`?"#]],
+    );
+    refused(
+        "parquet:a?roll=big",
+        &expect![[r#"
+        sink trips: `roll=big` is not a size
+        hint: write a number of bytes such as 64MiB"#]],
+    );
+    refused(
+        "stdout:a",
+        &expect![[r#"
         sink trips: `stdout:a` names a place that means nothing
-        hint: write stdout:"#]]);
+        hint: write stdout:"#]],
+    );
 }
