@@ -16,6 +16,8 @@ pub(super) struct Subject {
     pub(super) encode: fn(&[u64]) -> Vec<u8>,
     /// The visible rows, or what is wrong with the target.
     pub(super) read: fn(&dyn Disk) -> Result<Vec<u64>, String>,
+    /// Whether readers may look at any moment, not only after a recovery.
+    pub(super) always_whole: bool,
 }
 
 /// One way a run ends before its time.
@@ -140,9 +142,24 @@ impl World {
             self.note();
         }
         self.unnoted = None;
-        self.counted = self.script.len().min(self.counted + crash.ahead);
         self.disk = self.disk.after(crash.outage);
+        self.check_fallen()?;
+        self.counted = self.script.len().min(self.counted + crash.ahead);
         self.violation.take().map_or(Ok(()), Err)
+    }
+
+    /// Where readers may look at any moment, they see no row twice and none that does not count.
+    fn check_fallen(&self) -> Result<(), String> {
+        if !self.subject.always_whole {
+            return Ok(());
+        }
+        let mut rows = (self.subject.read)(&*self.disk)?;
+        rows.sort_unstable();
+        let once = rows.windows(2).all(|pair| pair[0] < pair[1]);
+        if once && rows.iter().all(|row| *row < self.rows_until(self.counted)) {
+            return Ok(());
+        }
+        Err(format!("after the crash, found {rows:?}"))
     }
 
     /// After a recovery only whole rows of epochs that count may be seen, from the first on, and

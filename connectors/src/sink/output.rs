@@ -25,6 +25,29 @@ const SCHEMES: [&str; 4] = ["jsonl", "parquet", "stdout", "blackhole"];
 /// | `parquet:DIR?roll=64MiB` | a Parquet file per `roll` staged bytes | each row once |
 /// | `stdout:` | JSON lines, committed rows only | the last rows may be printed again |
 /// | `blackhole:` | nothing; rows are counted | each row counted once |
+///
+/// Files that the sink did not write are never replaced: a hidden `.waystream` marker beside the
+/// output says which sink it belongs to, and an output without one is refused unless it is empty.
+///
+/// A Parquet row is a struct of numbers, strings, bools, enums without values, `Option`s of these,
+/// and `serde_json::Value`s, which become JSON text. The columns come from the type. A file appears
+/// under its final name, `part-FIRST-LAST.parquet` after the epochs in it, when it is whole; the
+/// rows of the file to come are kept in the checkpoint.
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// use waystream_connectors::sink::Output;
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Trip {
+///     entity_id: String,
+///     distance_m: f64,
+/// }
+///
+/// let always = Output::<Trip>::to("jsonl:out/trips.jsonl");
+/// let if_deployed = Output::<Trip>::named();
+/// # drop((always, if_deployed));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Output<T> {
     url: Option<String>,

@@ -114,7 +114,7 @@ fn committer(disk: Arc<dyn Disk>) -> JsonlCommitter {
 }
 
 fn subject() -> Subject {
-    Subject { committer: |disk| Box::new(committer(disk)), encode, read }
+    Subject { committer: |disk| Box::new(committer(disk)), encode, read, always_whole: false }
 }
 
 #[test]

@@ -338,7 +338,7 @@ fn read(disk: &dyn Disk) -> Result<Vec<u64>, String> {
 
 fn subject() -> Subject {
     let committer = |disk| sink::<Number>(disk, Path::new(FOLDER), 90).committer().unwrap();
-    Subject { committer, encode, read }
+    Subject { committer, encode, read, always_whole: true }
 }
 
 #[test]
