@@ -57,8 +57,7 @@ impl Claim {
     /// If another sink has.
     pub(super) fn is_held(&self) -> Result<bool> {
         match self.disk.read(&self.marker) {
-            // A power cut can leave the marker's name without all of its bytes.
-            Ok(bytes) if self.owner.as_bytes().starts_with(&bytes) => Ok(true),
+            Ok(bytes) if bytes == self.owner.as_bytes() => Ok(true),
             Ok(bytes) => {
                 let (marker, owner) = (self.marker.display(), String::from_utf8_lossy(&bytes));
                 let owner = owner.trim_end().to_owned();
@@ -70,12 +69,15 @@ impl Claim {
         }
     }
 
-    /// Claims the place, durably.
+    /// Claims the place, durably. The marker gets its name when it is whole: a power cut may leave
+    /// a file of the right length that holds zeros.
     pub(super) fn take(&self) -> Result<()> {
+        let aside = self.marker.with_added_extension("tmp");
         let written = self
             .disk
-            .write(&self.marker, self.owner.as_bytes())
-            .and_then(|()| self.disk.sync(&self.marker))
+            .write(&aside, self.owner.as_bytes())
+            .and_then(|()| self.disk.sync(&aside))
+            .and_then(|()| self.disk.rename(&aside, &self.marker))
             .and_then(|()| self.disk.sync_dir(&self.folder));
         written.map_err(cannot("write", &self.marker))
     }

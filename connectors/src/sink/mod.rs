@@ -5,6 +5,7 @@ mod claim;
 mod jsonl;
 mod nearest;
 mod output;
+mod parquet;
 mod stdout;
 mod url;
 

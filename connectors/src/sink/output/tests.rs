@@ -45,14 +45,14 @@ fn wrong_urls_are_refused_with_a_way_out() {
     refused(
         "json:out.jsonl",
         &expect![[r#"
-        sink trips: unknown sink scheme `json:`; known are jsonl:, stdout:, blackhole:
-        hint: did you mean `jsonl:`?"#]],
+            sink trips: unknown sink scheme `json:`; known are jsonl:, parquet:, stdout:, blackhole:
+            hint: did you mean `jsonl:`?"#]],
     );
     refused(
         "s3:bucket",
         &expect![[r#"
-        sink trips: unknown sink scheme `s3:`; known are jsonl:, stdout:, blackhole:
-        hint: write one of the schemes above"#]],
+            sink trips: unknown sink scheme `s3:`; known are jsonl:, parquet:, stdout:, blackhole:
+            hint: write one of the schemes above"#]],
     );
     refused(
         "jsonl:",
@@ -65,6 +65,18 @@ fn wrong_urls_are_refused_with_a_way_out() {
         &expect![[r#"
         sink trips: unknown setting `compress` in `jsonl:a?compress=zstd`
         hint: jsonl: takes no settings"#]],
+    );
+    refused(
+        "parquet:a?rol=1MiB",
+        &expect![[r#"
+        sink trips: unknown setting `rol` in `parquet:a?rol=1MiB`
+        hint: did you mean `roll`?"#]],
+    );
+    refused(
+        "parquet:a?roll=big",
+        &expect![[r#"
+        sink trips: `roll=big` is not a size
+        hint: write a number of bytes such as 64MiB"#]],
     );
     refused(
         "stdout:a",
