@@ -20,6 +20,9 @@ use waystream_operators::{Cell, EventTime, Flow, Metres, Moving, Tumbling, Zones
 /// A bundled hour of real ships in New York harbour.
 const BUNDLED: &str = concat!("parquet:", env!("CARGO_MANIFEST_DIR"), "/data/ais_nyharbor.parquet");
 
+/// An entity without events stays for ever unless `expire-after` is set.
+const NEVER: Duration = Duration::MAX;
+
 impl Moving for Position {
     fn lat_lon(&self) -> (f64, f64) {
         (self.lat, self.lon)
@@ -34,7 +37,7 @@ impl Moving for Position {
 pub fn build(flow: &Flow) {
     let resolution = flow.setting("resolution", 8u8);
     let out_of_order = flow.setting("out-of-order", Duration::ZERO);
-    let expire_after = flow.setting("expire-after", Duration::MAX);
+    let expire_after = flow.setting("expire-after", NEVER);
     let input = Input::records().default_url(BUNDLED).check(Position::check).time_of(Position::at);
     let event_time = EventTime::by(Position::at).out_of_order(out_of_order);
     let positions = flow.source("positions", input, event_time);
@@ -50,12 +53,10 @@ pub fn build(flow: &Flow) {
         .sink("cells", Output::named());
 
     let entities = positions.key_by(|p| p.entity_id.clone()).ordered("order");
-    entities
-        .clone()
-        .live_if("live", move |latest: &mut Latest, p| latest.observe(p, resolution))
-        .expire_after(expire_after)
-        .map(LiveRow::from)
-        .sink("live", Output::named());
+    let observe = move |latest: &mut Latest, p| latest.observe(p, resolution);
+    let live = entities.clone().live_if("live", observe);
+    let live = if expire_after < NEVER { live.expire_after(expire_after) } else { live };
+    live.map(LiveRow::from).sink("live", Output::named());
     entities
         .clone()
         .geofence("crossings", zones(flow))
