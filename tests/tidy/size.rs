@@ -59,9 +59,9 @@ fn function_name(line: &str) -> Option<&str> {
     let at = if code.starts_with("fn ") { 0 } else { code.find(" fn ")? + 1 };
     let words = ["pub", "const", "async", "unsafe", "extern", "default"];
     let before = &code[..at];
-    let declared = before.split_whitespace().all(|word| {
-        words.iter().any(|known| word == *known) || word.starts_with("pub(") || word == "\"C\""
-    });
+    let declared = before
+        .split_whitespace()
+        .all(|word| words.contains(&word) || word.starts_with("pub(") || word == "\"C\"");
     let name = &code[at + 3..];
     let end = name.find(|c: char| !c.is_alphanumeric() && c != '_')?;
     declared.then(|| &name[..end])
