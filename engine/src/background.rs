@@ -29,7 +29,7 @@ pub(crate) type SteppedTasks = Arc<Mutex<Vec<(String, SteppedTask)>>>;
 
 /// Starts tasks for one worker.
 #[derive(Clone)]
-pub struct Background {
+pub(crate) struct Background {
     mode: Mode,
     failure: Failure,
     stopped: Arc<AtomicBool>,

@@ -76,6 +76,7 @@ impl<T: Data> Stream<T> {
 
     /// Joins another stream of the same type to this one. The watermark is the lesser of both.
     #[must_use]
+    #[allow(clippy::needless_pass_by_value, reason = "a stream that is merged is used up")]
     pub fn merge(self, other: Self) -> Self {
         let merged = Port::new(Vec::new());
         self.port.forward_to(&merged);

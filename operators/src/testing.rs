@@ -6,7 +6,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use waystream_engine::checkpoint::{Disk, Folder};
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::event::Data;
@@ -74,13 +74,16 @@ fn out_path(name: &str) -> PathBuf {
 /// The declaration of a job, as the test kit keeps it.
 type BuildFlow = Arc<dyn Fn(&Flow) + Send + Sync>;
 
+/// Adds a crash marker to a script of some type.
+type AddCrash = Arc<dyn Fn(&mut Scripts) + Send + Sync>;
+
 /// A job under test.
 #[derive(Clone)]
 pub struct TestJob {
     build: BuildFlow,
     scripts: Scripts,
     /// Adds a crash to the source that was written to last.
-    add_crash: Option<Arc<dyn Fn(&mut Scripts) + Send + Sync>>,
+    add_crash: Option<AddCrash>,
     workers: Vec<usize>,
 }
 

@@ -163,7 +163,7 @@ struct Aggregate<F, A> {
 
 /// An accumulator, and whether its pane has come out.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Accumulated<A> {
+pub(crate) struct Accumulated<A> {
     value: A,
     fired: bool,
 }

@@ -194,8 +194,9 @@ impl<R: Data> Pull for JsonLines<R> {
 
 /// A rejection of a line, with `file:line` in its text.
 pub(crate) fn reject(path: &Path, line: u64, rejection: Rejection, raw: Vec<u8>) -> Reject {
-    let error = format!("{}:{line}: {}", path.display(), rejection.error);
-    Reject { position: line, reason: rejection.reason, error, raw }
+    let Rejection { reason, error } = rejection;
+    let error = format!("{}:{line}: {error}", path.display());
+    Reject { position: line, reason, error, raw }
 }
 
 /// A file that the system does not let us read.

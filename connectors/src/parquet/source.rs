@@ -173,8 +173,9 @@ impl<R: Data> ArchiveRows<R> {
     fn reject(&self, (_, origin): Key, rejection: Rejection, raw: &[u8]) -> Reject {
         let file = &self.merge.catalog.files[(origin >> 32) as usize];
         let row = origin as u32;
-        let error = format!("{}:{row}: {}", file.path.display(), rejection.error);
-        Reject { position: origin, reason: rejection.reason, error, raw: shortened(raw) }
+        let Rejection { reason, error } = rejection;
+        let error = format!("{}:{row}: {error}", file.path.display());
+        Reject { position: origin, reason, error, raw: shortened(raw) }
     }
 }
 

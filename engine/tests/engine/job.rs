@@ -17,11 +17,11 @@ use waystream_engine::source::{DeadLetter, EventTime};
 use waystream_engine::time::{Timestamp, ms};
 
 /// Key, event time in milliseconds, amount.
-pub type Reading = (u32, i64, u64);
+type Reading = (u32, i64, u64);
 /// Key, how many so far, their sum, and a hash that depends on their order.
-pub type Sum = (u32, u64, u64, u64);
+type Sum = (u32, u64, u64, u64);
 /// Key, window start, count.
-pub type Count = (u32, i64, u64);
+type Count = (u32, i64, u64);
 
 const WINDOW_MS: i64 = 50;
 const OUTPUTS: [&str; 4] = ["/out/sums", "/out/counts", "/out/late", "/out/dead"];
@@ -98,15 +98,15 @@ impl Operator<u32, Sum> for WindowCount {
 
 /// What the job put out, each sorted.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Answers {
-    pub sums: Vec<Sum>,
-    pub counts: Vec<Count>,
-    pub late: Vec<Sum>,
-    pub dead: Vec<(String, u64)>,
+struct Answers {
+    sums: Vec<Sum>,
+    counts: Vec<Count>,
+    late: Vec<Sum>,
+    dead: Vec<(String, u64)>,
 }
 
 /// Readings of a seed: each key stays in one partition, so that its order is given.
-pub fn readings(seed: u64) -> Vec<Vec<Step<Reading>>> {
+fn readings(seed: u64) -> Vec<Vec<Step<Reading>>> {
     let mut random = Random::new(seed);
     let partitions = 1 + random.below(3);
     let script = |partition: u64, random: &mut Random| {
@@ -128,7 +128,7 @@ pub fn readings(seed: u64) -> Vec<Vec<Step<Reading>>> {
 }
 
 /// The answers by a loop over each partition.
-pub fn naive(script: &[Vec<Step<Reading>>]) -> Answers {
+fn naive(script: &[Vec<Step<Reading>>]) -> Answers {
     let mut answers = Answers { sums: vec![], counts: vec![], late: vec![], dead: vec![] };
     let mut counts = std::collections::BTreeMap::new();
     for (partition, steps) in script.iter().enumerate() {
@@ -190,7 +190,7 @@ fn build(disk: &SimulatedDisk, script: Script<Reading>) -> Build {
 }
 
 /// Runs the job of a seed with crashes and compares it with the loop; the error says what differs.
-pub fn check(seed: u64, crashes: Crashes) -> Result<(), String> {
+pub(crate) fn check(seed: u64, crashes: Crashes) -> Result<(), String> {
     let script = readings(seed);
     let expected = naive(&script);
     let disk = SimulatedDisk::new();

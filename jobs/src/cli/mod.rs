@@ -17,6 +17,7 @@ const USAGE: u8 = 64;
 
 /// Runs the command line with these jobs: `run JOB`, `list`. Returns the exit code.
 #[must_use]
+#[allow(clippy::needless_pass_by_value, reason = "a binary hands over its jobs")]
 pub fn main(jobs: Vec<Job>) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         say(&format!("waystream: a bug: {panic}\n"));

@@ -23,7 +23,7 @@ pub(super) fn run(job: &Job, arguments: &Run) -> Result<()> {
     let folder = arguments.checkpoints.clone();
     let folder = folder.unwrap_or_else(|| Path::new(".waystream").join(job.name));
     let mut config =
-        JobConfig::new(job.name, Folder::open(Arc::new(LocalDisk), absolute(folder)?)?);
+        JobConfig::new(job.name, Folder::open(Arc::new(LocalDisk), absolute(&folder)?)?);
     config.workers = usize::from(arguments.workers);
     config.checkpoint_every = arguments.checkpoint_every;
     config.fresh = arguments.fresh;
@@ -58,8 +58,8 @@ fn unique<M: FromIterator<(String, String)>>(flag: &str, pairs: &[(String, Strin
     Ok(pairs.iter().cloned().collect())
 }
 
-fn absolute(path: PathBuf) -> Result<PathBuf> {
-    std::path::absolute(&path).map_err(|error| {
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| {
         JobError::configuration(format!("`{}` is no folder", path.display())).caused_by(error)
     })
 }

@@ -33,7 +33,7 @@ pub struct Stop {
 
 /// Positions near the first of them, the anchor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Run {
+pub(super) struct Run {
     start_ms: i64,
     end_ms: i64,
     n: u64,

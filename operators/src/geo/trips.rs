@@ -68,7 +68,7 @@ impl Trip {
 
 /// What is kept of a key: how many trips have ended, and the one that goes on.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Travelling {
+pub(super) struct Travelling {
     ended: u64,
     open: Option<Trip>,
 }
