@@ -40,7 +40,8 @@ impl Lines {
     pub(crate) fn new(mut file: File, offset: u64, line: u64) -> io::Result<Self> {
         file.seek(SeekFrom::Start(offset))?;
         let buffer = vec![0; BLOCK_BYTES];
-        let mut lines = Self { file, buffer, unread: 0..0, scanned: 0, offset, line, at_end: false };
+        let mut lines =
+            Self { file, buffer, unread: 0..0, scanned: 0, offset, line, at_end: false };
         if offset == 0 {
             lines.skip_mark()?;
         }
@@ -194,7 +195,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
         #[test]
         fn as_split_does(lengths in prop::collection::vec(0usize..100_000, 0..40), last in any::<bool>()) {
             let mut bytes = Vec::new();

@@ -50,6 +50,26 @@ impl<R: Data> FileSource<R> {
     ) -> Self {
         Self { pattern: pattern.to_owned(), format, check, pace, files: Vec::new() }
     }
+
+    pub(crate) fn rows(
+        &self,
+        partition: &Partition,
+        from: Option<&Position>,
+    ) -> Result<Box<dyn Pull<Record = R>>> {
+        let path = PathBuf::from(&partition.name);
+        let mark = from.map(Mark::decode).transpose()?.unwrap_or_default();
+        let mut file = File::open(&path).map_err(|error| cannot_read(&path, error))?;
+        mark.check(&path, &mut file)?;
+        let check = self.check;
+        match self.format {
+            FileFormat::Jsonl => {
+                let lines = Lines::new(file, mark.offset, mark.line)
+                    .map_err(|error| cannot_read(&path, error))?;
+                Ok(Box::new(JsonLines { path, lines, check, record: PhantomData }))
+            }
+            FileFormat::Csv => Ok(Box::new(Table::new(path, file, mark, check)?)),
+        }
+    }
 }
 
 impl<R: Data> Source for FileSource<R> {
@@ -71,19 +91,7 @@ impl<R: Data> Source for FileSource<R> {
         partition: &Partition,
         from: Option<&Position>,
     ) -> Result<Box<dyn Reader<Record = R>>> {
-        let path = PathBuf::from(&partition.name);
-        let mark = from.map(Mark::decode).transpose()?.unwrap_or_default();
-        let mut file = File::open(&path).map_err(|error| cannot_read(&path, error))?;
-        mark.check(&path, &mut file)?;
-        let (check, pace) = (self.check, self.pace.clone());
-        match self.format {
-            FileFormat::Jsonl => {
-                let lines = Lines::new(file, mark.offset, mark.line)
-                    .map_err(|error| cannot_read(&path, error))?;
-                Ok(reader(JsonLines { path, lines, check, record: PhantomData }, pace))
-            }
-            FileFormat::Csv => Ok(reader(Table::new(path, file, mark, check)?, pace)),
-        }
+        Ok(reader(self.rows(partition, from)?, self.pace.clone()))
     }
 
     fn is_bounded(&self) -> bool {

@@ -61,7 +61,10 @@ fn rejection_of<R: DeserializeOwned>(text: &str, error: &serde_json::Error) -> R
         Err(located) => located.path().to_string(),
         Ok(_) => String::new(),
     };
-    let error = if path.is_empty() || path == "." || message.contains(&format!("`{path}`")) {
+    let error = if path.is_empty()
+        || path.contains(['?', '.']) && path.len() == 1
+        || message.contains(&format!("`{path}`"))
+    {
         message
     } else {
         format!("`{path}`: {message}")
@@ -165,23 +168,22 @@ mod tests {
             {\"id\":\"a\",\"lat\":1} {}
                 malformed: trailing characters at line 1 column 20
             {\"id\":\"a\",\"lat\":1
-                malformed: `?`: EOF while parsing an object at line 1 column 17
+                malformed: EOF while parsing an object at line 1 column 17
             {\'id\':\"a\"}
-                malformed: `?`: key must be a string at line 1 column 2
-        "#]].assert_eq(&out);
+                malformed: key must be a string at line 1 column 2
+        "#]]
+        .assert_eq(&out);
     }
 
     #[test]
     fn limits() {
         let deep = format!(r#"{{"id":{}{}}}"#, "[".repeat(1000), "]".repeat(1000));
-        assert!(decode_json::<serde_json::Value>(deep.as_bytes()).is_err_and(|rejection| {
-            rejection.reason == Reason::TooLarge
-        }));
-        let ignored = format!(
-            r#"{{"id":"a","lat":1,"x":{}{}}}"#,
-            "[".repeat(100_000),
-            "]".repeat(100_000)
+        assert!(
+            decode_json::<serde_json::Value>(deep.as_bytes())
+                .is_err_and(|rejection| { rejection.reason == Reason::TooLarge })
         );
+        let ignored =
+            format!(r#"{{"id":"a","lat":1,"x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
         assert!(decode_json::<Ping>(ignored.as_bytes()).is_ok());
         let long = format!(r#"{{"id":"{}"}}"#, "a".repeat(MAX_RECORD_BYTES));
         assert!(decode(long.as_bytes()).starts_with("too_large"));

@@ -6,11 +6,12 @@
 use super::canonical::canonical;
 use super::columns::Columns;
 use super::decode::Misfit;
-use super::file::{cannot_read, damaged, open, refused};
+use super::file::{cannot_read, damaged, guarded, open, refused};
 use super::layout::{FileColumns, Layout};
 use super::rows::Rows;
 use crate::source::field_names;
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -62,7 +63,8 @@ impl Catalog {
     pub(crate) fn read<R: Data>(paths: &[PathBuf], columns: Columns) -> Result<Self> {
         let fields = field_names::<R>();
         let columns = Arc::new(columns);
-        let mut catalog = Self { files: Vec::new(), groups: Vec::new(), columns, footers: Vec::new() };
+        let mut catalog =
+            Self { files: Vec::new(), groups: Vec::new(), columns, footers: Vec::new() };
         for path in paths {
             let (file, metadata) = open(path)?;
             let length = file.metadata().map_err(|error| cannot_read(path, error))?.len();
@@ -86,10 +88,12 @@ impl Catalog {
     /// Decodes the first row, which tells a file that does not fit the record from a bad row.
     fn probe<R: Data>(&mut self, index: u16, metadata: &ArrowReaderMetadata) -> Result<()> {
         let groups = metadata.metadata().row_groups();
-        let Some(group) = groups.iter().position(|group| group.num_rows() > 0) else { return Ok(()) };
+        let Some(group) = groups.iter().position(|group| group.num_rows() > 0) else {
+            return Ok(());
+        };
         let mask = self.files[usize::from(index)].layout.mask.clone();
         let mut reader = self.batches(index, group as u32, mask, 1)?;
-        let Some(batch) = reader.next() else { return Ok(()) };
+        let Some(batch) = next_batch(&mut reader) else { return Ok(()) };
         let file = &self.files[usize::from(index)];
         let broken = |error| damaged(&file.path, group as u32, error);
         let batch = canonical(&batch.map_err(broken)?, &file.layout, self.columns.zone.as_ref());
@@ -114,17 +118,16 @@ impl Catalog {
                 let number = number as u32;
                 let bytes = u64::try_from(group.total_byte_size()).unwrap_or(0);
                 let mut span = Span::default();
-                let reader =
+                let mut reader =
                     self.batches(index, number, file.layout.time_mask.clone(), ROWS_PER_SCAN)?;
-                for batch in reader {
+                while let Some(batch) = next_batch(&mut reader) {
                     let broken = |error| damaged(&file.path, number, error);
                     self.add(&mut span, &file, &batch.map_err(broken)?).map_err(broken)?;
                 }
                 let (min_ms, max_ms) = span.range.unwrap_or((i64::MIN, i64::MIN));
                 let first_row = first_row as u32;
                 let sorted = span.sorted;
-                let group =
-                    Group { file: index, number, first_row, min_ms, max_ms, sorted, bytes };
+                let group = Group { file: index, number, first_row, min_ms, max_ms, sorted, bytes };
                 self.groups.push(group);
             }
             first_row += rows;
@@ -137,7 +140,7 @@ impl Catalog {
         span: &mut Span,
         file: &ArchiveFile,
         batch: &RecordBatch,
-    ) -> std::result::Result<(), arrow::error::ArrowError> {
+    ) -> std::result::Result<(), ArrowError> {
         let batch = canonical(batch, &file.layout, self.columns.zone.as_ref())?;
         let rows = Rows::new(&batch, &self.columns.time_field);
         for row in 0..batch.num_rows() {
@@ -172,12 +175,11 @@ impl Catalog {
             let what = format!("{} was changed while it was read", file.path.display());
             return Err(JobError::unavailable(what).hint("start over with --fresh"));
         }
-        ParquetRecordBatchReaderBuilder::new_with_metadata(handle, footer)
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, footer)
             .with_row_groups(vec![group as usize])
             .with_projection(mask)
-            .with_batch_size(rows)
-            .build()
-            .map_err(|error| damaged(&file.path, group, error))
+            .with_batch_size(rows);
+        guarded(|| builder.build()).map_err(|error| damaged(&file.path, group, error))
     }
 
     /// A file that does not fit the record, as an error.
@@ -207,6 +209,13 @@ impl Catalog {
             }
         }
     }
+}
+
+/// The next rows of a row group.
+pub(crate) fn next_batch(
+    reader: &mut ParquetRecordBatchReader,
+) -> Option<std::result::Result<RecordBatch, ArrowError>> {
+    guarded(|| Ok::<_, ArrowError>(reader.next())).unwrap_or_else(|error| Some(Err(error)))
 }
 
 /// The event times seen in a row group so far.

@@ -28,7 +28,9 @@ impl Columns {
             let pair = part.split_once(':').filter(|(a, b)| !a.is_empty() && !b.is_empty());
             let Some((field, path)) = pair else {
                 let what = format!("`map` has `{part}`, which is not field:column");
-                return Err(JobError::configuration(what).hint("as in map=lat:location.lat,ts:time"));
+                return Err(
+                    JobError::configuration(what).hint("as in map=lat:location.lat,ts:time")
+                );
             };
             if pairs.iter().any(|(other, _)| other == field) {
                 return Err(JobError::configuration(format!("`map` names `{field}` twice")));

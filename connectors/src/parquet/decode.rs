@@ -150,9 +150,7 @@ impl<'de> de::Deserializer<'de> for Cell<'_> {
             Column::Bytes(values) => visitor.visit_str(Self::text(values.value(row))?),
             Column::Time(values) => visitor.visit_i64(values.value(row)),
             Column::TimeText(values) => visitor.visit_i64(rfc3339_ms(values.value(row))?),
-            Column::Struct(columns, _) => {
-                visitor.visit_map(Cells { columns, row, at: &mut 0 })
-            }
+            Column::Struct(columns, _) => visitor.visit_map(Cells { columns, row, at: &mut 0 }),
             Column::Other(data_type) => {
                 let error = format!("invalid type: {data_type} is not supported");
                 Err(Rejection::new(Reason::WrongType, error))

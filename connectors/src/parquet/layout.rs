@@ -32,7 +32,9 @@ impl Layout {
         let file = FileColumns { path, metadata };
         let names: Vec<String> = match record {
             Some(fields) => fields.iter().map(|field| (*field).to_owned()).collect(),
-            None => file.roots().chain(columns.map.iter().map(|(field, _)| field.clone())).collect(),
+            None => {
+                file.roots().chain(columns.map.iter().map(|(field, _)| field.clone())).collect()
+            }
         };
         let mut fields = Vec::new();
         let mut leaves = Vec::new();
@@ -124,9 +126,8 @@ impl FileColumns<'_> {
         ));
         let shown: Vec<&str> = names().take(20).collect();
         match nearest(wanted, names()) {
-            Some(meant) => {
-                error.hint(format!("if column `{meant}` is meant, add map={field}:{meant} to the URL"))
-            }
+            Some(meant) => error
+                .hint(format!("if column `{meant}` is meant, add map={field}:{meant} to the URL")),
             None => error.hint(format!(
                 "name the column, as in map={field}:NAME; the file has {}",
                 shown.join(", ")

@@ -186,9 +186,7 @@ impl<R: Data> Pull for ArchiveRows<R> {
         let Some(taken) = self.take() else { return Ok(Pulled::End) };
         let pulled = match taken {
             Ok(record) => Pulled::Record(key.1, record),
-            Err((Misfit::Row(rejection), raw)) => {
-                Pulled::Reject(self.reject(key, rejection, &raw))
-            }
+            Err((Misfit::Row(rejection), raw)) => Pulled::Reject(self.reject(key, rejection, &raw)),
             Err((misfit, _)) => {
                 return Err(self.merge.catalog.misfit((key.1 >> 32) as u16, misfit));
             }

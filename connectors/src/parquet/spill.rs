@@ -36,8 +36,7 @@ pub(crate) fn spill(place: &SpillPlace, mut runs: Vec<Run>) -> Result<Option<Run
     let schema = with_keys(&first.block.batch.schema());
     let file = tempfile::tempfile_in(&place.dir).map_err(|error| failed(&place.dir, error))?;
     let broken = |error| failed(&place.dir, error);
-    let mut writer =
-        StreamWriter::try_new(BufWriter::new(file), &schema).map_err(broken)?;
+    let mut writer = StreamWriter::try_new(BufWriter::new(file), &schema).map_err(broken)?;
     let keys = runs.iter().enumerate().map(|(index, run)| Reverse((run.key(), index)));
     let mut heap: BinaryHeap<_> = keys.collect();
     let mut picks = Vec::with_capacity(ROWS_PER_BLOCK);

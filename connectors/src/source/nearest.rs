@@ -1,10 +1,7 @@
 //! The name that was probably meant.
 
 /// The known name with the fewest edits from `name`, if it is near at all.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let near = known.into_iter().map(|other| (edits(&lower, &other.to_lowercase()), other));
     let (distance, best) = near.min_by_key(|(distance, _)| *distance)?;

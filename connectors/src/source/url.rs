@@ -21,8 +21,9 @@ impl SourceUrl {
     /// If there is no scheme or path, or the query has no `key=value`.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = |why: &str| {
-            JobError::configuration(format!("`{text}` is no source URL: {why}"))
-                .hint("write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x")
+            JobError::configuration(format!("`{text}` is no source URL: {why}")).hint(
+                "write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x",
+            )
         };
         let (scheme, rest) = text.split_once(':').ok_or_else(|| wrong("it has no scheme"))?;
         let rest = rest.strip_prefix("//").unwrap_or(rest);
@@ -32,9 +33,8 @@ impl SourceUrl {
         }
         let mut pairs: Vec<(String, String)> = Vec::new();
         for part in query.split('&').filter(|part| !part.is_empty()) {
-            let (key, value) = part
-                .split_once('=')
-                .ok_or_else(|| wrong(&format!("`{part}` is not key=value")))?;
+            let (key, value) =
+                part.split_once('=').ok_or_else(|| wrong(&format!("`{part}` is not key=value")))?;
             if pairs.iter().any(|(other, _)| other == key) {
                 return Err(wrong(&format!("`{key}` is given twice")));
             }

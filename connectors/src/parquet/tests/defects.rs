@@ -58,7 +58,9 @@ fn broken_files() {
         ("csv", b"id,ts,lat\na,1,2\n".to_vec()),
         ("pages", no_pages),
     ];
-    check_bytes(table, &expect![[r#"
+    check_bytes(
+        table,
+        &expect![[r#"
         error: cannot take empty.parquet: it is empty (0 bytes)
          hint: repair or remove the file, or narrow the glob
         error: cannot take mark.parquet: it ends after 4 bytes; its writer was cut off
@@ -81,7 +83,8 @@ fn broken_files() {
          hint: repair or remove the file, or narrow the glob
         error: pages.parquet is damaged in row group 0: Parquet argument error: Parquet error: Unexpected struct field type 15
          hint: restore the file, then run again
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -91,7 +94,8 @@ fn a_flipped_bit_is_no_panic() {
     let path = dir.path().join("a.parquet");
     let mut state = 1u64;
     for _ in 0..300 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let bit = (state >> 20) as usize % (good.len() * 8);
         let mut bytes = good.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -246,11 +250,13 @@ fn files_of_different_schemas() {
         0:0 Ping { id: "a", ts: 1, lat: 0.0, speed: None }
         1:0 Ping { id: "b", ts: 2, lat: 0.5, speed: Some(1.5) }
         0:1 Ping { id: "a", ts: 3, lat: 1.0, speed: None }
-        1:1 Ping { id: "b", ts: 4, lat: 1.5, speed: None }"#]].assert_eq(&outcome(&dir, None, None));
+        1:1 Ping { id: "b", ts: 4, lat: 1.5, speed: None }"#]]
+    .assert_eq(&outcome(&dir, None, None));
     write(&dir.path().join("c.parquet"), &[pings(&[5])[..2].to_vec()]);
     expect![[r#"
         error: c.parquet has no column `lat`, which the record's field `lat` needs
-         hint: name the column, as in map=lat:NAME; the file has id, ts"#]].assert_eq(&outcome(&dir, None, None));
+         hint: name the column, as in map=lat:NAME; the file has id, ts"#]]
+    .assert_eq(&outcome(&dir, None, None));
 }
 
 #[test]

@@ -8,9 +8,7 @@ mod types;
 use super::{Columns, ParquetSource};
 use crate::format::Rejection;
 use crate::source::{Pull, Pulled};
-use arrow::array::{
-    ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray,
-};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};

@@ -57,9 +57,9 @@ fn all(source: &mut ParquetSource<Ping>, from: Option<&Position>) -> Vec<((i64, 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
     #[test]
-    fn merged_and_resumed(archive in archives(), memory in prop_oneof![Just(1), Just(4096), Just(1 << 20)]) {
+    fn merged_and_resumed(archive in archives(), memory in prop_oneof![Just(0), Just(1), Just(4096), Just(1 << 20)]) {
         let dir = tempfile::tempdir().unwrap();
         write_all(dir.path(), &archive);
         let open = || {

@@ -25,16 +25,39 @@ fn event_times() {
     let table: Vec<(&str, ArrayRef, Option<&str>)> = vec![
         ("s", Arc::new(TimestampSecondArray::from(seconds).with_timezone("UTC")), None),
         ("us", Arc::new(TimestampMicrosecondArray::from(scaled(1000)).with_timezone("UTC")), None),
-        ("ns", Arc::new(TimestampNanosecondArray::from(scaled(1_000_000)).with_timezone("+02:00")), None),
+        (
+            "ns",
+            Arc::new(TimestampNanosecondArray::from(scaled(1_000_000)).with_timezone("+02:00")),
+            None,
+        ),
         ("local", Arc::new(TimestampMicrosecondArray::from(scaled(1000))), None),
         ("local as UTC", Arc::new(TimestampMicrosecondArray::from(scaled(1000))), Some("UTC")),
-        ("local in Berlin", Arc::new(TimestampMicrosecondArray::from(scaled(1000))), Some("Europe/Berlin")),
+        (
+            "local in Berlin",
+            Arc::new(TimestampMicrosecondArray::from(scaled(1000))),
+            Some("Europe/Berlin"),
+        ),
         ("integer", Arc::new(Int64Array::from(MS.to_vec())), None),
         ("date", Arc::new(Date32Array::from(vec![19_782, 19_781])), None),
-        ("text", texts(vec![Some("2024-02-29T13:00:00.123+01:00"), Some("2024-02-29T11:59:59.123Z")]), None),
+        (
+            "text",
+            texts(vec![Some("2024-02-29T13:00:00.123+01:00"), Some("2024-02-29T11:59:59.123Z")]),
+            None,
+        ),
         ("bad text", texts(vec![Some("yesterday"), Some("2024-02-29T11:59:59.123Z")]), None),
-        ("year 9999", Arc::new(TimestampMicrosecondArray::from(vec![253_402_300_799_000_000, 0]).with_timezone("UTC")), None),
-        ("before 1970", Arc::new(TimestampNanosecondArray::from(vec![-1, -1_000_001]).with_timezone("UTC")), None),
+        (
+            "year 9999",
+            Arc::new(
+                TimestampMicrosecondArray::from(vec![253_402_300_799_000_000, 0])
+                    .with_timezone("UTC"),
+            ),
+            None,
+        ),
+        (
+            "before 1970",
+            Arc::new(TimestampNanosecondArray::from(vec![-1, -1_000_001]).with_timezone("UTC")),
+            None,
+        ),
     ];
     let mut out = String::new();
     for (name, ts, zone) in table {
@@ -138,7 +161,8 @@ fn texts_and_numbers() {
         Decimal128(9, 6)
         0:0 Ping { id: "a", ts: 1, lat: 40.123456, speed: None }
         0:1 Ping { id: "a", ts: 2, lat: -1e-6, speed: None }
-    "#]].assert_eq(&out);
+    "#]]
+    .assert_eq(&out);
 }
 
 #[test]
@@ -194,5 +218,6 @@ fn int96_is_an_instant() {
     writer.close().unwrap();
     expect![[r#"
         0:1 Ping { id: "b", ts: 86400002, lat: 2.0, speed: None }
-        0:0 Ping { id: "a", ts: 253402214400001, lat: 1.0, speed: None }"#]].assert_eq(&outcome(&dir, None, None));
+        0:0 Ping { id: "a", ts: 253402214400001, lat: 1.0, speed: None }"#]]
+    .assert_eq(&outcome(&dir, None, None));
 }
