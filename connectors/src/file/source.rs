@@ -187,7 +187,7 @@ impl<R: Data> Pull for JsonLines<R> {
                     }
                 }
             };
-            return Ok(Pulled::Reject(reject(&self.path, number, rejection, raw)));
+            return Ok(Pulled::Reject(reject(&self.path, number, &rejection, raw)));
         }
     }
 
@@ -201,7 +201,7 @@ impl<R: Data> Pull for JsonLines<R> {
 }
 
 /// A rejection of a line, with `file:line` in its text.
-pub(crate) fn reject(path: &Path, line: u64, rejection: Rejection, raw: Vec<u8>) -> Reject {
+pub(crate) fn reject(path: &Path, line: u64, rejection: &Rejection, raw: Vec<u8>) -> Reject {
     let error = format!("{}:{line}: {}", path.display(), rejection.error);
     Reject { position: line, reason: rejection.reason, error, raw }
 }

@@ -9,7 +9,7 @@ pub(crate) enum More {
     /// There is none: all of it is in memory.
     Nothing,
     /// A run that was written to disk.
-    Spilled(SpillReader),
+    Spilled(Box<SpillReader>),
     /// A row group that is in order as it is.
     Streamed(Box<GroupReader>),
 }

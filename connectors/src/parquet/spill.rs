@@ -58,7 +58,7 @@ pub(crate) fn spill(place: &SpillPlace, mut runs: Vec<Run>) -> Result<Option<Run
     let reader = StreamReader::try_new(BufReader::new(file), None).map_err(broken)?;
     let mut reader = SpillReader { place: place.clone(), reader };
     let block = reader.next_block()?;
-    Ok(block.map(|block| Run { block, at: 0, more: More::Spilled(reader) }))
+    Ok(block.map(|block| Run { block, at: 0, more: More::Spilled(Box::new(reader)) }))
 }
 
 fn with_keys(schema: &Schema) -> Arc<Schema> {

@@ -141,7 +141,8 @@ fn columns_that_do_not_fit() {
     let mut twice = pings(&[1, 2]);
     twice.push(("lat", numbers(vec![None, None])));
     let good = || numbers(vec![Some(1.5), Some(2.5)]);
-    let table: Vec<(&str, Vec<(&str, ArrayRef)>, Option<&str>)> = vec![
+    type Case = (&'static str, Vec<(&'static str, ArrayRef)>, Option<&'static str>);
+    let table: Vec<Case> = vec![
         ("no lat", lat("breite", good()), None),
         ("other case", lat("LAT", good()), None),
         ("mapped", lat("LAT", good()), Some("lat:LAT")),
