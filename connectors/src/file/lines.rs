@@ -195,7 +195,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
         #[test]
         fn as_split_does(lengths in prop::collection::vec(0usize..100_000, 0..40), last in any::<bool>()) {
             let mut bytes = Vec::new();

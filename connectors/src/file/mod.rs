@@ -3,5 +3,7 @@
 mod lines;
 mod source;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use source::{FileFormat, FileSource};

@@ -50,6 +50,26 @@ impl<R: Data> FileSource<R> {
     ) -> Self {
         Self { pattern: pattern.to_owned(), format, check, pace, files: Vec::new() }
     }
+
+    pub(crate) fn rows(
+        &self,
+        partition: &Partition,
+        from: Option<&Position>,
+    ) -> Result<Box<dyn Pull<Record = R>>> {
+        let path = PathBuf::from(&partition.name);
+        let mark = from.map(Mark::decode).transpose()?.unwrap_or_default();
+        let mut file = File::open(&path).map_err(|error| cannot_read(&path, error))?;
+        mark.check(&path, &mut file)?;
+        let check = self.check;
+        match self.format {
+            FileFormat::Jsonl => {
+                let lines = Lines::new(file, mark.offset, mark.line)
+                    .map_err(|error| cannot_read(&path, error))?;
+                Ok(Box::new(JsonLines { path, lines, check, record: PhantomData }))
+            }
+            FileFormat::Csv => Ok(Box::new(Table::new(path, file, mark, check)?)),
+        }
+    }
 }
 
 impl<R: Data> Source for FileSource<R> {
@@ -71,19 +91,7 @@ impl<R: Data> Source for FileSource<R> {
         partition: &Partition,
         from: Option<&Position>,
     ) -> Result<Box<dyn Reader<Record = R>>> {
-        let path = PathBuf::from(&partition.name);
-        let mark = from.map(Mark::decode).transpose()?.unwrap_or_default();
-        let mut file = File::open(&path).map_err(|error| cannot_read(&path, error))?;
-        mark.check(&path, &mut file)?;
-        let (check, pace) = (self.check, self.pace.clone());
-        match self.format {
-            FileFormat::Jsonl => {
-                let lines = Lines::new(file, mark.offset, mark.line)
-                    .map_err(|error| cannot_read(&path, error))?;
-                Ok(reader(JsonLines { path, lines, check, record: PhantomData }, pace))
-            }
-            FileFormat::Csv => Ok(reader(Table::new(path, file, mark, check)?, pace)),
-        }
+        Ok(reader(self.rows(partition, from)?, self.pace.clone()))
     }
 
     fn is_bounded(&self) -> bool {
@@ -179,7 +187,7 @@ impl<R: Data> Pull for JsonLines<R> {
                     }
                 }
             };
-            return Ok(Pulled::Reject(reject(&self.path, number, rejection, raw)));
+            return Ok(Pulled::Reject(reject(&self.path, number, &rejection, raw)));
         }
     }
 
@@ -193,10 +201,9 @@ impl<R: Data> Pull for JsonLines<R> {
 }
 
 /// A rejection of a line, with `file:line` in its text.
-pub(crate) fn reject(path: &Path, line: u64, rejection: Rejection, raw: Vec<u8>) -> Reject {
-    let Rejection { reason, error } = rejection;
-    let error = format!("{}:{line}: {error}", path.display());
-    Reject { position: line, reason, error, raw }
+pub(crate) fn reject(path: &Path, line: u64, rejection: &Rejection, raw: Vec<u8>) -> Reject {
+    let error = format!("{}:{line}: {}", path.display(), rejection.error);
+    Reject { position: line, reason: rejection.reason, error, raw }
 }
 
 /// A file that the system does not let us read.

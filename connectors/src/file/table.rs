@@ -69,7 +69,7 @@ impl<R: Data> Pull for Table<R> {
             Ok(record) => Ok(Pulled::Record(line, record)),
             Err(rejection) => {
                 let raw = shortened(&written(&self.cells));
-                Ok(Pulled::Reject(reject(&self.path, line, rejection, raw)))
+                Ok(Pulled::Reject(reject(&self.path, line, &rejection, raw)))
             }
         }
     }

@@ -61,7 +61,10 @@ fn rejection_of<R: DeserializeOwned>(text: &str, error: &serde_json::Error) -> R
         Err(located) => located.path().to_string(),
         Ok(_) => String::new(),
     };
-    let error = if path.is_empty() || path == "." || message.contains(&format!("`{path}`")) {
+    let error = if path.is_empty()
+        || path.contains(['?', '.']) && path.len() == 1
+        || message.contains(&format!("`{path}`"))
+    {
         message
     } else {
         format!("`{path}`: {message}")
@@ -129,9 +132,47 @@ mod tests {
         ];
         let mut out = String::new();
         for payload in table {
-            writeln!(out, "{}\n    {}", payload.escape_ascii(), decode(payload)).unwrap();
+            writeln!(out, "<{}>\n    {}", payload.escape_ascii(), decode(payload)).unwrap();
         }
-        expect![[r#""#]].assert_eq(&out);
+        expect![[r#"
+            <{\"id\":\"a\",\"lat\":1.5,\"x\":[{}]}>
+                Ping { id: "a", lat: 1.5, speed: None, n: None }
+            < {\"id\":\"a\",\"lat\":1,\"speed\":null}>
+                Ping { id: "a", lat: 1.0, speed: None, n: None }
+            <>
+                malformed: expected a JSON object, found nothing
+            <  >
+                malformed: expected a JSON object, found nothing
+            <null>
+                malformed: expected a JSON object, found null
+            <[\"a\",1.5,null,null]>
+                malformed: expected a JSON object, found an array
+            <{\"id\":\"a\",\"lat\":1,\"x\":\"\xff\"}>
+                malformed: not UTF-8 at byte 23
+            <{\"id\":\"a\"}>
+                missing: missing field `lat` at line 1 column 10
+            <{\"id\":\"a\",\"lat\":null}>
+                missing: `lat`: invalid type: null, expected f64 at line 1 column 20
+            <{\"id\":\"a\",\"lat\":\"1\"}>
+                wrong_type: `lat`: invalid type: string "1", expected f64 at line 1 column 19
+            <{\"id\":7,\"lat\":1}>
+                wrong_type: `id`: invalid type: integer `7`, expected a string at line 1 column 7
+            <{\"id\":\"a\",\"lat\":NaN}>
+                malformed: `lat`: expected value at line 1 column 17
+            <{\"id\":\"a\",\"lat\":1e400}>
+                out_of_range: `lat`: number out of range at line 1 column 21
+            <{\"id\":\"a\",\"lat\":1,\"n\":300}>
+                out_of_range: `n`: invalid value: integer `300`, expected u8 at line 1 column 25
+            <{\"id\":\"a\",\"lat\":1,\"lat\":2}>
+                malformed: duplicate field `lat` at line 1 column 23
+            <{\"id\":\"a\",\"lat\":1} {}>
+                malformed: trailing characters at line 1 column 20
+            <{\"id\":\"a\",\"lat\":1>
+                malformed: EOF while parsing an object at line 1 column 17
+            <{\'id\':\"a\"}>
+                malformed: key must be a string at line 1 column 2
+        "#]]
+        .assert_eq(&out);
     }
 
     #[test]

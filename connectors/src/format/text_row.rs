@@ -93,7 +93,7 @@ impl Cell<'_> {
 macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty),*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
-            visitor.$visit(self.parse::<$type>("an integer")?)
+            visitor.$visit(self.parse::<$type>(concat!("a whole number (", stringify!($type), ")"))?)
         }
     )*};
 }

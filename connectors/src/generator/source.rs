@@ -20,7 +20,7 @@ type Make<R> = Arc<dyn Fn(u64) -> R + Send + Sync>;
 /// Makes the record with number `n` by a function of `n` alone. Of `p` partitions, partition `i`
 /// has the numbers `i`, `i + p`, `i + 2p` and so on; a position is the next number.
 pub struct Generator<R> {
-    name: String,
+    name: Option<String>,
     partitions: u16,
     make: Make<R>,
     per_second: Option<f64>,
@@ -32,7 +32,7 @@ impl<R: Data> Generator<R> {
     /// Endless records, as fast as they are taken.
     pub fn new(partitions: u16, make: impl Fn(u64) -> R + Send + Sync + 'static) -> Self {
         Self {
-            name: "gen".to_owned(),
+            name: None,
             partitions: partitions.max(1),
             make: Arc::new(make),
             per_second: None,
@@ -58,8 +58,18 @@ impl<R: Data> Generator<R> {
     /// The name that state is bound to: what the records depend on, such as a seed.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.name = Some(name.into());
         self
+    }
+
+    /// The same under this name, unless it has one.
+    pub(crate) fn named_by_default(mut self, name: String) -> Self {
+        self.name.get_or_insert(name);
+        self
+    }
+
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("gen")
     }
 
     /// The clock that the rate is kept by.
@@ -84,7 +94,7 @@ impl<R: Data> Source for Generator<R> {
     type Record = R;
 
     fn partitions(&mut self) -> Result<Vec<Partition>> {
-        let partition = |index| Partition { index, name: format!("{}-{index}", self.name) };
+        let partition = |index| Partition { index, name: format!("{}-{index}", self.name()) };
         Ok((0..self.partitions).map(partition).collect())
     }
 
@@ -115,7 +125,7 @@ impl<R: Data> Source for Generator<R> {
     }
 
     fn identity(&self) -> String {
-        format!("{}/{}", self.name, self.partitions)
+        format!("{}/{}", self.name(), self.partitions)
     }
 }
 

@@ -6,11 +6,12 @@
 use super::canonical::canonical;
 use super::columns::Columns;
 use super::decode::Misfit;
-use super::file::{cannot_read, damaged, open, refused};
+use super::file::{cannot_read, damaged, guarded, open, refused};
 use super::layout::{FileColumns, Layout};
 use super::rows::Rows;
 use crate::source::field_names;
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -92,7 +93,7 @@ impl Catalog {
         };
         let mask = self.files[usize::from(index)].layout.mask.clone();
         let mut reader = self.batches(index, group as u32, mask, 1)?;
-        let Some(batch) = reader.next() else { return Ok(()) };
+        let Some(batch) = next_batch(&mut reader) else { return Ok(()) };
         let file = &self.files[usize::from(index)];
         let broken = |error| damaged(&file.path, group as u32, error);
         let batch = canonical(&batch.map_err(broken)?, &file.layout, self.columns.zone.as_ref());
@@ -117,9 +118,9 @@ impl Catalog {
                 let number = number as u32;
                 let bytes = u64::try_from(group.total_byte_size()).unwrap_or(0);
                 let mut span = Span::default();
-                let reader =
+                let mut reader =
                     self.batches(index, number, file.layout.time_mask.clone(), ROWS_PER_SCAN)?;
-                for batch in reader {
+                while let Some(batch) = next_batch(&mut reader) {
                     let broken = |error| damaged(&file.path, number, error);
                     self.add(&mut span, &file, &batch.map_err(broken)?).map_err(broken)?;
                 }
@@ -139,7 +140,7 @@ impl Catalog {
         span: &mut Span,
         file: &ArchiveFile,
         batch: &RecordBatch,
-    ) -> std::result::Result<(), arrow::error::ArrowError> {
+    ) -> std::result::Result<(), ArrowError> {
         let batch = canonical(batch, &file.layout, self.columns.zone.as_ref())?;
         let rows = Rows::new(&batch, &self.columns.time_field);
         for row in 0..batch.num_rows() {
@@ -174,12 +175,11 @@ impl Catalog {
             let what = format!("{} was changed while it was read", file.path.display());
             return Err(JobError::unavailable(what).hint("start over with --fresh"));
         }
-        ParquetRecordBatchReaderBuilder::new_with_metadata(handle, footer)
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, footer)
             .with_row_groups(vec![group as usize])
             .with_projection(mask)
-            .with_batch_size(rows)
-            .build()
-            .map_err(|error| damaged(&file.path, group, error))
+            .with_batch_size(rows);
+        guarded(|| builder.build()).map_err(|error| damaged(&file.path, group, error))
     }
 
     /// A file that does not fit the record, as an error.
@@ -209,6 +209,13 @@ impl Catalog {
             }
         }
     }
+}
+
+/// The next rows of a row group.
+pub(crate) fn next_batch(
+    reader: &mut ParquetRecordBatchReader,
+) -> Option<std::result::Result<RecordBatch, ArrowError>> {
+    guarded(|| Ok::<_, ArrowError>(reader.next())).unwrap_or_else(|error| Some(Err(error)))
 }
 
 /// The event times seen in a row group so far.

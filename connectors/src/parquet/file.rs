@@ -8,6 +8,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::schema::types::SchemaDescriptor;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use waystream_engine::error::{ErrorKind, JobError, Result};
@@ -22,14 +23,26 @@ pub(crate) fn open(path: &Path) -> Result<(File, ArrowReaderMetadata)> {
         return Err(refused(path, &wrong));
     }
     let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
-    let metadata = ArrowReaderMetadata::load(&file, options.clone())
-        .or_else(|_| ArrowReaderMetadata::load(&file, options.with_skip_arrow_metadata(true)))
-        .map_err(|error| {
-            refused(path, "its footer is damaged or from a newer writer").caused_by(error)
-        })?;
-    let metadata = with_plain_types(&metadata)
+    let load = |options| guarded(|| ArrowReaderMetadata::load(&file, options));
+    let metadata =
+        load(options.clone()).or_else(|_| load(options.with_skip_arrow_metadata(true))).map_err(
+            |error| refused(path, "its footer is damaged or from a newer writer").caused_by(error),
+        )?;
+    let metadata = guarded(|| with_plain_types(&metadata))
         .map_err(|error| refused(path, "its schema cannot be read").caused_by(error))?;
     Ok((file, metadata))
+}
+
+/// Runs the Parquet reader. On damaged bytes it may panic where it should return an error; a file
+/// must not bring the process down, so a panic is taken as one.
+pub(crate) fn guarded<T, E: From<ParquetError>>(
+    read: impl FnOnce() -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason");
+        Err(ParquetError::General(format!("the Parquet reader gave up: {text}")).into())
+    })
 }
 
 /// What the first and last bytes say against the file.

@@ -1,7 +1,7 @@
 //! Row groups as blocks of rows that know their place in the order.
 
 use super::canonical::canonical;
-use super::catalog::{ArchiveFile, Catalog, Group};
+use super::catalog::{ArchiveFile, Catalog, Group, next_batch};
 use super::columns::Columns;
 use super::file::damaged;
 use super::rows::Rows;
@@ -103,7 +103,7 @@ impl GroupReader {
         loop {
             let mut parts = Vec::new();
             let mut held = 0;
-            while held < bytes {
+            while held < bytes.max(1) {
                 let Some(part) = self.next_part()? else { break };
                 held += part.batch.get_array_memory_size() + part.times.len() * ROW_BYTES;
                 parts.push(part);
@@ -130,7 +130,7 @@ impl GroupReader {
 
     fn next_part(&mut self) -> Result<Option<Part>> {
         let broken = |error| damaged(&self.file.path, self.group.number, error);
-        let Some(batch) = self.reader.next() else { return Ok(None) };
+        let Some(batch) = next_batch(&mut self.reader) else { return Ok(None) };
         let zone = self.columns.zone.as_ref();
         let batch = canonical(&batch.map_err(broken)?, &self.file.layout, zone).map_err(broken)?;
         let rows = Rows::new(&batch, &self.columns.time_field);

@@ -170,12 +170,11 @@ impl<R: Data> ArchiveRows<R> {
         Some(decoded.map_err(|misfit| (misfit, block.rows.to_json(row))))
     }
 
-    fn reject(&self, (_, origin): Key, rejection: Rejection, raw: &[u8]) -> Reject {
+    fn reject(&self, (_, origin): Key, rejection: &Rejection, raw: &[u8]) -> Reject {
         let file = &self.merge.catalog.files[(origin >> 32) as usize];
         let row = origin as u32;
-        let Rejection { reason, error } = rejection;
-        let error = format!("{}:{row}: {error}", file.path.display());
-        Reject { position: origin, reason, error, raw: shortened(raw) }
+        let error = format!("{}:{row}: {}", file.path.display(), rejection.error);
+        Reject { position: origin, reason: rejection.reason, error, raw: shortened(raw) }
     }
 }
 
@@ -187,7 +186,9 @@ impl<R: Data> Pull for ArchiveRows<R> {
         let Some(taken) = self.take() else { return Ok(Pulled::End) };
         let pulled = match taken {
             Ok(record) => Pulled::Record(key.1, record),
-            Err((Misfit::Row(rejection), raw)) => Pulled::Reject(self.reject(key, rejection, &raw)),
+            Err((Misfit::Row(rejection), raw)) => {
+                Pulled::Reject(self.reject(key, &rejection, &raw))
+            }
             Err((misfit, _)) => {
                 return Err(self.merge.catalog.misfit((key.1 >> 32) as u16, misfit));
             }

@@ -29,6 +29,27 @@ pub type MakeGenerator<R> = fn(&SourceUrl) -> Result<Generator<R>>;
 ///
 /// `speed=60x` replays files at sixty times their event time; `speed=max`, the default, as fast
 /// as they can be read.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use waystream_connectors::format::Rejection;
+/// use waystream_connectors::source::Input;
+/// use waystream_engine::time::Timestamp;
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Ping {
+///     courier: String,
+///     ts: Timestamp,
+///     lat: f64,
+/// }
+///
+/// let pings = Input::json(Some("jsonl:pings.jsonl?speed=60x"))
+///     .time_of(|ping: &Ping| ping.ts)
+///     .check(|ping| match ping.lat {
+///         -90.0..=90.0 => Ok(()),
+///         lat => Err(Rejection::out_of_range(format!("`lat`: {lat} is not within -90..90"))),
+///     });
+/// ```
 pub struct Input<R> {
     default_url: Option<String>,
     check: Option<Check<R>>,
@@ -152,7 +173,8 @@ impl<R: Data> Input<R> {
             let what = format!("there is no generator `{}` for this input", url.path);
             return Err(JobError::configuration(what).hint(one_of(&url.path, &names)));
         };
-        let generator = make(url)?.named(format!("gen:{name}")).clock(self.clock.clone());
+        let generator =
+            make(url)?.named_by_default(format!("gen:{name}")).clock(self.clock.clone());
         Ok(Box::new(generator))
     }
 }

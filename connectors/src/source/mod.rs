@@ -6,6 +6,8 @@ mod nearest;
 mod pace;
 mod paths;
 mod pull;
+#[cfg(test)]
+mod tests;
 mod url;
 
 pub(crate) use fields::field_names;

@@ -1,7 +1,7 @@
 //! Replay at a multiple of event time: a record is due when as much time has passed since the
 //! first one as lies between them, divided by the speed.
 
-use super::pull::{Pull, Pulled, RECORDS_PER_BATCH};
+use super::pull::{BYTES_PER_BATCH, Pull, Pulled, RECORDS_PER_BATCH};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use waystream_engine::clock::Clock;
@@ -108,6 +108,9 @@ impl<P: Pull> Paced<P> {
             batch.records.push((position, record));
         }
         for _ in 0..RECORDS_PER_BATCH {
+            if self.pull.bytes() - self.bytes >= BYTES_PER_BATCH {
+                break;
+            }
             let before = self.pull.position()?;
             match self.pull.pull()? {
                 Pulled::End => return Ok(ReadStatus::End),

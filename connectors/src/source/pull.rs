@@ -8,6 +8,9 @@ use waystream_engine::source::{Position, ReadBatch, ReadStatus, Reader, Reject};
 /// Records handed over at once.
 pub(crate) const RECORDS_PER_BATCH: usize = 1024;
 
+/// Bytes of input after which a batch is handed over, however few its records are.
+pub(crate) const BYTES_PER_BATCH: u64 = 1 << 20;
+
 /// What comes next in a partition.
 pub(crate) enum Pulled<R> {
     /// A record and its position.
@@ -56,6 +59,9 @@ impl<P: Pull> Reader for Batched<P> {
         batch.records.reserve(RECORDS_PER_BATCH);
         let mut status = ReadStatus::More;
         for _ in 0..RECORDS_PER_BATCH {
+            if self.pull.bytes() - self.bytes >= BYTES_PER_BATCH {
+                break;
+            }
             match self.pull.pull()? {
                 Pulled::Record(position, record) => batch.records.push((position, record)),
                 Pulled::Reject(reject) => batch.rejects.push(reject),
@@ -70,5 +76,21 @@ impl<P: Pull> Reader for Batched<P> {
         batch.bytes += (bytes - self.bytes) as usize;
         self.bytes = bytes;
         Ok(status)
+    }
+}
+
+impl<P: Pull + ?Sized> Pull for Box<P> {
+    type Record = P::Record;
+
+    fn pull(&mut self) -> Result<Pulled<P::Record>> {
+        (**self).pull()
+    }
+
+    fn position(&self) -> Result<Position> {
+        (**self).position()
+    }
+
+    fn bytes(&self) -> u64 {
+        (**self).bytes()
     }
 }

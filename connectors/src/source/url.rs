@@ -121,9 +121,21 @@ mod tests {
             });
             match parsed {
                 Ok(url) => writeln!(out, "{url}").unwrap(),
-                Err(error) => writeln!(out, "{error}; {}", error.hint.unwrap_or_default()).unwrap(),
+                Err(error) => writeln!(out, "{error}; {:?}", error.hint).unwrap(),
             }
         }
-        expect![[r#""#]].assert_eq(&out);
+        expect![[r#"
+            parquet | a/*.parquet | [("speed", "60x"), ("map", "lat:location.lat,ts:time")] | None
+            parquet | /abs/x.parquet | [] | None
+            jsonl | day?.jsonl | [] | None
+            jsonl | day?.jsonl | [("speed", "max")] | None
+            gen | fleet | [("entities", "5_000")] | Some(5000)
+            `a/b.jsonl` is no source URL: it has no scheme; Some("write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x")
+            `jsonl:` is no source URL: it names nothing after the scheme; Some("write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x")
+            `jsonl:x?speed=1x&y` is no source URL: `y` is not key=value; Some("write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x")
+            `jsonl:x?speed=1x&speed=2x` is no source URL: `speed` is given twice; Some("write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x")
+            unknown key `spede` in the URL of `jsonl:`; Some("did you mean `speed`?")
+            `entities=-1` is not a fitting number; None
+        "#]].assert_eq(&out);
     }
 }
