@@ -125,7 +125,7 @@ impl<K: Key, T: Data> Windowed<K, T> {
     ///     flow.source("clicks", Unset, EventTime::by(|click: &(u8, i64)| Timestamp(click.1)))
     ///         .key_by(|click| click.0)
     ///         .window(Tumbling::of(ms(10)))
-    ///         .aggregate("clicks", |count: &mut u64, _| *count += 1)
+    ///         .aggregate("counts", |count: &mut u64, _| *count += 1)
     ///         .sink("counts", Unset);
     /// }
     ///
