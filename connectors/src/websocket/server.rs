@@ -85,32 +85,25 @@ impl Server {
     /// If the address cannot be used, or is off loopback without `allow_remote`.
     pub fn start(hub: Hub, config: ServerConfig) -> Result<Self> {
         let address = resolve(&config)?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("waystream-serve")
-            .enable_all()
-            .build()
-            .map_err(|error| cannot_listen(&config.address, error))?;
-        let listener = runtime
-            .block_on(async { bind(address) })
-            .map_err(|error| cannot_listen(&config.address, error))?;
-        let address =
-            listener.local_addr().map_err(|error| cannot_listen(&config.address, error))?;
+        let name = config.address.clone();
+        let cannot_listen = |error| cannot_listen(&name, error);
         let (stop, stopped) = watch::channel(false);
-        let shared = Shared {
-            hub,
-            stats: config.stats,
-            assets: config.assets.into(),
-            zones: config.zones.map(Arc::from),
-            limits: config.limits,
-            allow_remote: config.allow_remote,
-            sessions: Arc::new(Semaphore::new(config.limits.connections)),
-            stop: stopped,
-        };
+        // One answer, and this function waits for it.
+        let (bound, binding) = crossbeam_channel::bounded(1);
         let thread = thread::Builder::new()
             .name("waystream-serve".to_owned())
-            .spawn(move || run(runtime, listener, shared))
-            .map_err(|error| cannot_listen(&config.address, error))?;
+            .spawn(move || match listen(address) {
+                Ok((runtime, listener, address)) => {
+                    let _ = bound.send(Ok(address));
+                    run(runtime, listener, shared(hub, config, stopped));
+                }
+                Err(error) => {
+                    let _ = bound.send(Err(error));
+                }
+            })
+            .map_err(cannot_listen)?;
+        let ended = |_| io::Error::other("the thread of the server ended");
+        let address = binding.recv().map_err(ended).flatten().map_err(cannot_listen)?;
         tracing::info!(%address, "views are served");
         Ok(Self { address, stop, thread: Some(thread) })
     }
@@ -176,12 +169,37 @@ fn resolve(config: &ServerConfig) -> Result<SocketAddr> {
     ))
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+/// A runtime and a listener on it, made on the thread that runs them: a caller may itself be
+/// inside a runtime.
+fn listen(address: SocketAddr) -> io::Result<(Runtime, TcpListener, SocketAddr)> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("waystream-serve")
+        .enable_all()
+        .build()?;
+    let listener = {
+        let _inside = runtime.enter();
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)?
+    };
+    let address = listener.local_addr()?;
+    Ok((runtime, listener, address))
+}
+
+fn shared(hub: Hub, config: ServerConfig, stop: watch::Receiver<bool>) -> Shared {
+    Shared {
+        hub,
+        stats: config.stats,
+        assets: config.assets.into(),
+        zones: config.zones.map(Arc::from),
+        limits: config.limits,
+        allow_remote: config.allow_remote,
+        sessions: Arc::new(Semaphore::new(config.limits.connections)),
+        stop,
+    }
 }
 
 fn cannot_listen(address: &str, error: io::Error) -> JobError {
