@@ -1,4 +1,5 @@
 //! The server over real sockets: what a client folds is the view, and what breaks a rule is closed.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};

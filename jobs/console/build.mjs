@@ -49,7 +49,12 @@ function withoutSourceMap(name, content) {
 }
 
 function licenses() {
-  const packages = ["maplibre-gl/LICENSE.txt", "h3-js/LICENSE", "topojson-client/LICENSE", "world-atlas/LICENSE"];
+  const packages = [
+    "maplibre-gl/LICENSE.txt",
+    "h3-js/LICENSE",
+    "topojson-client/LICENSE",
+    "world-atlas/LICENSE",
+  ];
   const texts = packages.map((path) => {
     const name = path.split("/")[0];
     const text = readFileSync(here(`./node_modules/${path}`), "utf8").trim();

@@ -1,7 +1,14 @@
 // The world's coastline from Natural Earth 1:10m, thinned where nobody looks closely.
 import { readFileSync } from "node:fs";
 import { quantize } from "topojson-client";
-import { filter, filterWeight, presimplify, simplify, sphericalRingArea, sphericalTriangleArea } from "topojson-simplify";
+import {
+  filter,
+  filterWeight,
+  presimplify,
+  simplify,
+  sphericalRingArea,
+  sphericalTriangleArea,
+} from "topojson-simplify";
 
 /** A point whose triangle covers less (steradians) is dropped. */
 const SMALLEST = 1.6e-7;

@@ -21,6 +21,15 @@ pub struct Change {
 }
 
 /// All views of a job; clones share them.
+///
+/// ```
+/// use waystream_connectors::websocket::Hub;
+///
+/// let hub = Hub::new(1);
+/// hub.view("live").upsert("ship-1", r#"{"lat":40.7,"lon":-74.0}"#);
+/// hub.ticker("stops", 200).append([r#"{"entity_id":"ship-1"}"#.into()]);
+/// assert_eq!(hub.view("live").len(), 1);
+/// ```
 #[derive(Clone)]
 pub struct Hub {
     shared: Arc<Shared>,
@@ -144,7 +153,8 @@ impl View {
         table.ring();
     }
 
-    /// Applies changes in order under one lock: clients see all of them or none.
+    /// Applies changes in order under one lock: a client that stands at a frontier has all of them
+    /// or none.
     pub fn apply(&self, changes: Vec<Change>) {
         let mut table = lock(&self.table);
         for change in changes {

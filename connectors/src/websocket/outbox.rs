@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// One frame at most; a frame ends with the row that passes it.
-const FRAME: FrameSize = FrameSize { rows: 4_096, bytes: 256 * 1024 };
+const FRAME: FrameSize = FrameSize { rows: 4_096, bytes: 64 * 1024 };
 
 #[derive(Debug)]
 struct Stream {
@@ -122,8 +122,10 @@ impl Outbox {
                     return Some(self.encoder.reset(id, "too far behind; a snapshot follows"));
                 }
                 Changes::Delta(delta) => {
-                    if delta.last {
-                        self.turns.pop_front();
+                    // Whoever has more waits behind the others.
+                    self.turns.pop_front();
+                    if !delta.last {
+                        self.turns.push_back(id);
                     }
                     if !(delta.upsert.is_empty() && delta.remove.is_empty()) {
                         return Some(self.encoder.delta(id, &delta));

@@ -40,8 +40,8 @@ pub struct Position {
 pub mod close_code {
     /// The server stops or restarts.
     pub const GOING_AWAY: u16 = 3000;
-    /// The client took nothing off the socket for 30 s. It mostly sees 1006: the close frame
-    /// waits behind what it did not read.
+    /// The client did not take one frame (64 KiB, or one row if that is longer) within 30 s. It
+    /// mostly sees 1006: the close frame waits behind what it did not read.
     pub const TOO_SLOW: u16 = 3001;
     /// No pong within 10 s of a ping.
     pub const NO_PONG: u16 = 3002;
@@ -68,7 +68,7 @@ pub struct Limits {
     pub ping: Duration,
     /// Wait for the pong.
     pub pong: Duration,
-    /// A client that takes nothing for so long is closed.
+    /// A client that does not take one frame in so long is closed.
     pub drain: Duration,
     /// Shortest time between two rounds of deltas to one client.
     pub interval: Duration,

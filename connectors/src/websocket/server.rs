@@ -5,6 +5,7 @@ use super::hub::Hub;
 use super::protocol::Limits;
 use super::routes::{Shared, router};
 use super::session;
+use axum::serve::ListenerExt as _;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -142,6 +143,10 @@ fn run(runtime: Runtime, listener: TcpListener, shared: Shared) {
     runtime.block_on(async move {
         let stopped = async move { session::stopped(&mut stop).await };
         let mut end = shared.stop.clone();
+        // Frames are whole when they are written: waiting to fill a packet only delays them.
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
         let serving = axum::serve(listener, router(shared)).with_graceful_shutdown(stopped);
         let serving = tokio::spawn(serving.into_future());
         session::stopped(&mut end).await;

@@ -4,7 +4,8 @@ import { cellToBoundary, cellToParent, getResolution, isValidCell, latLngToCell 
 import type { Map as MapView } from "maplibre-gl";
 import type { Drawing } from "./drawing";
 import type { Entities, Entity } from "./entities";
-import { show } from "./map";
+import { nameOnHover, show } from "./map";
+import { count } from "./text";
 
 export type Mode = "auto" | "on" | "off";
 
@@ -23,6 +24,7 @@ export class Cells {
     private readonly drawing: Drawing,
   ) {
     map.on("zoomend", () => this.draw());
+    nameOnHover(map, "cells", (cell) => (this.shown ? `${count(Number(cell["n"]))} here` : ""));
     window.setInterval(() => this.draw(), REDRAW_MS);
   }
 
@@ -40,12 +42,12 @@ export class Cells {
       this.drawing.hidden = hidden;
       this.drawing.touch();
     }
-    if (wanted) show(this.map, "cells", this.count(resolutionAt(zoom)));
+    if (wanted) show(this.map, "cells", this.counted(resolutionAt(zoom)));
     else if (this.shown) show(this.map, "cells", []);
     this.shown = wanted;
   }
 
-  private count(resolution: number): GeoJSON.Feature[] {
+  private counted(resolution: number): GeoJSON.Feature[] {
     const counts = new Map<string, number>();
     for (const entity of this.entities.all.values()) {
       const cell = cellOf(entity, resolution);

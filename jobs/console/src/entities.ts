@@ -27,8 +27,9 @@ const FARTHEST = 0.2;
 export class Entities implements Listener {
   readonly all = new Map<string, Entity>();
   moved = 0;
-  /** The latest event time of any row. */
+  /** The latest event time of the rows that came last: a replay that starts over goes back. */
   latest: number | undefined;
+  private latestOfFrame: number | undefined;
   private readonly listeners = new Set<(whole: boolean) => void>();
 
   onFolded(listener: (whole: boolean) => void): void {
@@ -36,6 +37,8 @@ export class Entities implements Listener {
   }
 
   folded(whole: boolean): void {
+    this.latest = this.latestOfFrame ?? this.latest;
+    this.latestOfFrame = undefined;
     for (const listener of this.listeners) listener(whole);
   }
 
@@ -44,7 +47,9 @@ export class Entities implements Listener {
     const lat = number(row["lat"]);
     if (lon === undefined || lat === undefined) return;
     const time = number(row["ts_ms"]);
-    if (time !== undefined) this.latest = Math.max(this.latest ?? time, time);
+    if (time !== undefined) {
+      this.latestOfFrame = Math.max(this.latestOfFrame ?? time, time);
+    }
     const heading = number(row["heading"]);
     const state = {
       row,

@@ -4,7 +4,7 @@ import type { Map as MapView } from "maplibre-gl";
 import { Cells, type Mode } from "./cells";
 import { Client } from "./client";
 import { Drawing } from "./drawing";
-import { Entities } from "./entities";
+import { Entities, type Position } from "./entities";
 import { Header } from "./header";
 import { ENTITY_LAYERS, fit, makeMap } from "./map";
 import { Panel, element } from "./panel";
@@ -45,19 +45,19 @@ async function main(): Promise<void> {
     panel.select(key);
   };
   const panel = new Panel(entities, () => select(undefined));
-  const ticker = new Ticker(element("ticker"), element("ticker-empty"), zoneName, (key, lon, lat) => {
+  const visit = (key: string, seen: Position | undefined): void => {
     select(key);
-    const center = entities.all.get(key)?.at ?? (lon === undefined || lat === undefined ? undefined : [lon, lat] as [number, number]);
+    const center = entities.all.get(key)?.at ?? seen;
     if (center) map.flyTo({ center, zoom: Math.max(map.getZoom(), CLOSE_ZOOM), duration: 800 });
-  });
+  };
+  const ticker = new Ticker(element("ticker"), element("ticker-empty"), zoneName, visit);
   selectOnClick(map, select);
   chooseCells(cells);
   fitOnce(map, entities, cells);
   expose(map, entities, ticker);
 
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const url = new URL("ws", document.baseURI);
-  url.protocol = scheme;
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   const client = new Client(url.href, (state, text) => header.connection(state, text));
   client.subscribe("live", entities);
   client.subscribe("crossings", ticker.of("crossings"));

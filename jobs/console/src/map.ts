@@ -58,8 +58,26 @@ export async function makeMap(container: string): Promise<MapView> {
   map.addControl(new maplibre.ScaleControl(), "bottom-right");
   await new Promise<void>((resolve) => void map.once("load", () => resolve()));
   addArrows(map);
-  addLayers(map);
+  addAreaLayers(map);
+  addEntityLayers(map);
   return map;
+}
+
+/** Shows a line of text beside the pointer where a layer has something and no entity is above. */
+export function nameOnHover(
+  map: MapView,
+  layer: string,
+  name: (properties: Record<string, unknown>) => string,
+): void {
+  const label = new maplibre.Popup({ closeButton: false, closeOnClick: false, offset: 8 });
+  map.on("mousemove", layer, (event) => {
+    const above = map.queryRenderedFeatures(event.point, { layers: ENTITY_LAYERS });
+    const names = new Set((event.features ?? []).map((found) => name(found.properties)));
+    const text = [...names].filter((part) => part !== "").join(" · ");
+    if (above.length > 0 || text === "") label.remove();
+    else label.setLngLat(event.lngLat).setText(text).addTo(map);
+  });
+  map.on("mouseleave", layer, () => label.remove());
 }
 
 /** Replaces what a source shows. */
@@ -125,7 +143,8 @@ function addArrows(map: MapView): void {
   }
 }
 
-function addLayers(map: MapView): void {
+/** Zones and cells, below everything that moves. */
+function addAreaLayers(map: MapView): void {
   map.addLayer({
     id: "zones",
     type: "fill",
@@ -147,12 +166,15 @@ function addLayers(map: MapView): void {
         "interpolate",
         ["linear"],
         ["get", "part"],
-        ...[0, "#164e63", 0.35, "#0ea5e9", 0.7, "#facc15", 1, "#fb7185"],
+        ...[0, "#123a5c", 0.4, "#1d7291", 0.75, "#2fb8a6", 1, "#b9f3a8"],
       ],
-      "fill-opacity": 0.5,
+      "fill-opacity": ["interpolate", ["linear"], ["get", "part"], 0, 0.35, 1, 0.7],
       "fill-outline-color": "#0b1622",
     },
   });
+}
+
+function addEntityLayers(map: MapView): void {
   map.addLayer({
     id: "trails",
     type: "line",

@@ -1,10 +1,10 @@
 /** The list of what happened: crossings and stops, the latest on top. */
 
 import type { Listener, Row } from "./client";
-import { number } from "./entities";
+import { type Position, number } from "./entities";
 import { duration, timeOfDay } from "./text";
 
-const MOST_LINES = 60;
+const MOST_LINES = 200;
 
 export class Ticker {
   crossings = 0;
@@ -14,15 +14,16 @@ export class Ticker {
     private readonly list: HTMLElement,
     private readonly empty: HTMLElement,
     private readonly zoneName: (zone: string) => string,
-    private readonly select: (entity: string, lon?: number, lat?: number) => void,
+    private readonly visit: (entity: string, seen: Position | undefined) => void,
   ) {}
 
   /** The listener of one of the two views. */
   of(view: "crossings" | "stops"): Listener {
     return {
       upsert: (key, row) => {
-        if (view === "crossings") this.crossings += 1;
-        this.add(`${view} ${key}`, view === "crossings" ? this.crossing(row) : this.stop(row));
+        const name = `${view} ${key}`;
+        if (view === "crossings" && !this.lines.has(name)) this.crossings += 1;
+        this.add(name, view === "crossings" ? this.crossing(row) : this.stop(row));
       },
       remove: (key) => this.drop(`${view} ${key}`),
       folded: () => {
@@ -72,7 +73,8 @@ export class Ticker {
     name.textContent = entity;
     const lon = number(row["lon"]) ?? number(row["anchor_lon"]);
     const lat = number(row["lat"]) ?? number(row["anchor_lat"]);
-    name.addEventListener("click", () => this.select(entity, lon, lat));
+    const seen: Position | undefined = lon === undefined || lat === undefined ? undefined : [lon, lat];
+    name.addEventListener("click", () => this.visit(entity, seen));
     line.append(text("when", time === undefined ? "" : timeOfDay(time)), name);
     return line;
   }
