@@ -42,8 +42,7 @@ process.exit(failed ? 1 : 0);
 function watch(page, host) {
   page.on("pageerror", (error) => complaints.push(`error on the page: ${error.message}`));
   page.on("console", (message) => {
-    const noZones = message.location().url.endsWith("/zones");
-    if (message.type() === "error" && !noZones) complaints.push(`console: ${message.text()}`);
+    if (message.type() === "error") complaints.push(`console: ${message.text()}`);
   });
   page.on("request", (request) => {
     const { protocol, host: asked } = new URL(request.url());
@@ -75,8 +74,11 @@ async function see(page) {
   await step("a crossing in the ticker", () =>
     page.waitForSelector('#ticker li[data-kind="enter"], #ticker li[data-kind="exit"]', { timeout: PATIENCE_MS }),
   );
-  const name = await step("a click shows an entity", () => clickOne(page));
-  await step(`its state is live (${name})`, () => page.waitForSelector("#entity-fields tr", { timeout: PATIENCE_MS }));
+  const name = await step("a click shows an entity", () => clickOne(page, before));
+  const shown = await page.textContent("#entity-fields");
+  await step(`its fields change as it lives (${name})`, () =>
+    until(page, (was) => document.getElementById("entity-fields").textContent !== was, shown),
+  );
   const counts = await page.evaluate(() => {
     const { entities, moved, crossings } = window.__waystream;
     return { entities, moved, crossings };
@@ -108,20 +110,23 @@ function positions(page) {
   return page.evaluate(() => window.__waystream.keys().map((key) => [key, ...window.__waystream.position(key)]));
 }
 
-/** Clicks entities that no panel covers until one opens its own panel. */
-async function clickOne(page) {
+/** Clicks entities that no panel covers, those that moved first, until one shows its fields. */
+async function clickOne(page, before) {
   const deadline = Date.now() + PATIENCE_MS;
   while (Date.now() < deadline) {
-    const spots = await page.evaluate(() =>
-      window.__waystream
+    const spots = await page.evaluate((was) => {
+      const old = new Map(was.map(([key, lon, lat]) => [key, `${lon} ${lat}`]));
+      const moved = (key) => Number(old.get(key) !== window.__waystream.position(key).join(" "));
+      return window.__waystream
         .keys()
-        .map((key) => ({ key, ...window.__waystream.pixel(key) }))
+        .sort((a, b) => moved(b) - moved(a))
+        .map((key) => window.__waystream.pixel(key))
         .filter(({ x, y }) => document.elementFromPoint(x, y)?.tagName === "CANVAS")
-        .slice(0, 20),
-    );
+        .slice(0, 20);
+    }, before);
     for (const { x, y } of spots) {
       await page.mouse.click(x, y);
-      const shown = await page.waitForSelector("#entity:not([hidden])", { timeout: 1_500 }).catch(() => null);
+      const shown = await page.waitForSelector("#entity-fields tr", { timeout: 1_500 }).catch(() => null);
       if (shown) return page.textContent("#entity-name");
     }
     await page.waitForTimeout(300);

@@ -82,7 +82,9 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
 fn is_local(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let name = authority.host().trim_matches(['[', ']']);
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 async fn socket(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
@@ -115,13 +117,11 @@ async fn stats(State(shared): State<Shared>) -> Response {
     json((shared.stats)().to_string())
 }
 
+/// No zones are an empty collection, so that the page need not tell the cases apart.
 async fn zones(State(shared): State<Shared>) -> Response {
-    match shared.zones {
-        Some(zones) => {
-            ([(header::CONTENT_TYPE, "application/geo+json")], zones.to_string()).into_response()
-        }
-        None => (StatusCode::NOT_FOUND, "the job has no zones\n").into_response(),
-    }
+    let none = r#"{"type":"FeatureCollection","features":[]}"#;
+    let zones = shared.zones.as_deref().unwrap_or(none).to_owned();
+    ([(header::CONTENT_TYPE, "application/geo+json")], zones).into_response()
 }
 
 async fn views(State(shared): State<Shared>) -> Response {

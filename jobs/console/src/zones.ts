@@ -7,17 +7,15 @@ import { nameOnHover, show } from "./map";
 export async function loadZones(map: MapView): Promise<(id: string) => string> {
   const names = new Map<string, string>();
   const answer = await fetch("zones");
-  if (answer.ok) {
-    const zones = (await answer.json()) as GeoJSON.FeatureCollection;
-    const drawn = zones.features.map((zone, at) => {
-      // The job names a zone by the same rule.
-      const id = zone.properties?.["id"] ?? zone.id ?? zone.properties?.["name"] ?? at;
-      const name = String(zone.properties?.["name"] ?? id);
-      names.set(String(id), name);
-      return { ...zone, properties: { name } };
-    });
-    show(map, "zones", drawn);
-    nameOnHover(map, "zones", (zone) => String(zone["name"]));
-  }
+  const zones = (await answer.json()) as GeoJSON.FeatureCollection;
+  const drawn = zones.features.map((zone, at) => {
+    // The job names a zone by the same rule.
+    const id = zone.properties?.["id"] ?? zone.id ?? zone.properties?.["name"] ?? at;
+    const name = String(zone.properties?.["name"] ?? id);
+    names.set(String(id), name);
+    return { ...zone, properties: { name } };
+  });
+  show(map, "zones", drawn);
+  nameOnHover(map, "zones", (zone) => String(zone["name"]));
   return (id) => names.get(id) ?? id;
 }
