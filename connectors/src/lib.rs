@@ -1,3 +1,9 @@
-//! connectors
+//! Waystream's edges: sources, sinks, formats and views.
 
+pub mod file;
+pub mod format;
+pub mod generator;
+pub mod parquet;
+pub mod sink;
+pub mod source;
 pub mod websocket;

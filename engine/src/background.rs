@@ -29,7 +29,7 @@ pub(crate) type SteppedTasks = Arc<Mutex<Vec<(String, SteppedTask)>>>;
 
 /// Starts tasks for one worker.
 #[derive(Clone)]
-pub struct Background {
+pub(crate) struct Background {
     mode: Mode,
     failure: Failure,
     stopped: Arc<AtomicBool>,
@@ -185,7 +185,15 @@ impl Background {
                 });
             }
             Mode::Stepped(tasks) => {
-                push(tasks, name, move || receiver.try_recv().is_ok_and(&mut step));
+                let mut failed = false;
+                push(tasks, name, move || {
+                    if failed {
+                        return false;
+                    }
+                    let Ok(message) = receiver.try_recv() else { return false };
+                    failed = !step(message);
+                    true
+                });
             }
         }
         Outbox(sender)

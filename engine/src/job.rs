@@ -21,9 +21,7 @@ use timely::communication::{Allocator, initialize_from};
 use timely::worker::Worker;
 
 /// Answers waiting for the coordinator; it asks for one manifest at a time.
-const REPLIES: usize = 1024;
-/// Messages waiting for the ledger or a payer: more epochs than can be in flight.
-const MESSAGES: usize = 4096;
+const REPLIES: usize = 256;
 
 /// Asks a job to stop with a final checkpoint.
 #[derive(Clone, Debug, Default)]
@@ -247,16 +245,18 @@ impl Takeover {
     fn open_ledger(&self, background: &Background) -> Option<LedgerLine> {
         let catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let mut payers = self.payers.lock().unwrap_or_else(PoisonError::into_inner);
+        // Room for every sink's answer to every epoch in flight, so that nobody has to wait.
+        let messages = (payers.len() + 1) * self.config.max_epochs_in_flight * 2 + 16;
         let mut outboxes = BTreeMap::new();
         for (name, mut payer) in payers.drain(..) {
             let handle = move |message| payer.handle(message);
             outboxes
-                .insert(name.clone(), background.handle(&format!("sink {name}"), MESSAGES, handle));
+                .insert(name.clone(), background.handle(&format!("sink {name}"), messages, handle));
         }
         let (reply, inbox) = background.replies(REPLIES);
         let counters = Arc::clone(&self.config.metrics.checkpoints);
         let mut ledger = Ledger::new(catalog, self.manifest.clone(), outboxes, reply, counters);
-        let outbox = background.handle("ledger", MESSAGES, move |message| ledger.handle(message));
+        let outbox = background.handle("ledger", messages, move |message| ledger.handle(message));
         self.ledger.set(outbox.clone()).ok()?;
         Some(LedgerLine { outbox, inbox })
     }

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// An event with its key and the key's hash, as it crosses an exchange.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Routed<K, T> {
+pub(crate) struct Routed<K, T> {
     /// Hash of the key.
     pub hash: u64,
     /// The key.

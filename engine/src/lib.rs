@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod operator;
 pub mod plan;
 pub mod sabotage;
+pub mod simulation;
 pub mod sink;
 pub mod source;
 pub mod spec;

@@ -112,6 +112,12 @@ impl<A: Address, S: State, O, T> Scope<'_, A, S, O, T> {
         Ok(&mut self.table.write(slot)?.state)
     }
 
+    /// The event-time deadline of an entry.
+    #[must_use]
+    pub fn deadline(&self, slot: u32) -> Deadline {
+        self.table.event_timers.deadline(slot)
+    }
+
     /// Sets or clears the event-time deadline of an entry.
     ///
     /// # Errors

@@ -14,14 +14,18 @@ use crate::source::{DeadLetter, EventTime, Source, SourceRuntime, SourceSettings
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A way to make a sink's committer, used by the one process that commits.
 type MakeCommitter = Box<dyn FnOnce() -> Result<Box<dyn Committer>>>;
 
-/// A job under construction.
-pub struct Plan {
+/// A job under construction; clones are the same plan.
+#[derive(Clone)]
+pub struct Plan(Rc<PlanOf>);
+
+struct PlanOf {
     worker: usize,
     workers: usize,
     metrics: Metrics,
@@ -30,7 +34,7 @@ pub struct Plan {
 
 #[derive(Default)]
 struct PlanParts {
-    names: BTreeSet<String>,
+    names: BTreeSet<(Kind, String)>,
     graph: Graph,
     sinks: Vec<(String, MakeCommitter)>,
     dead_letters: Option<Port<DeadLetter>>,
@@ -39,7 +43,24 @@ struct PlanParts {
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan").field("graph", &self.parts.borrow().graph).finish_non_exhaustive()
+        f.debug_struct("Plan").field("graph", &self.0.parts.borrow().graph).finish_non_exhaustive()
+    }
+}
+
+/// Stages and sinks have names of their own: a stage's is a key of the checkpoint's state, a sink's
+/// of what it has been paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Stage,
+    Sink,
+}
+
+impl Kind {
+    fn plural(self) -> &'static str {
+        match self {
+            Self::Stage => "stages",
+            Self::Sink => "sinks",
+        }
     }
 }
 
@@ -65,7 +86,7 @@ impl Plan {
     /// An empty plan for one of `workers` workers.
     #[must_use]
     pub fn new(worker: usize, workers: usize, metrics: Metrics) -> Self {
-        Self { worker, workers, metrics, parts: RefCell::default() }
+        Self(Rc::new(PlanOf { worker, workers, metrics, parts: RefCell::default() }))
     }
 
     /// Adds a source.
@@ -75,14 +96,14 @@ impl Plan {
         source: Box<dyn Source<Record = R>>,
         event_time: EventTime<R>,
     ) -> Port<R> {
-        let (id, name) = self.claim(name);
+        let (id, name) = self.claim(Kind::Stage, name);
         let (port, dead_letters) = (Port::new(vec![id]), Port::new(vec![id]));
         dead_letters.forward_to(&self.dead_letters());
         let settings = SourceSettings {
             name: Arc::clone(&name),
-            worker: self.worker,
-            workers: self.workers,
-            counters: self.metrics.source(&name),
+            worker: self.0.worker,
+            workers: self.0.workers,
+            counters: self.0.metrics.source(&name),
         };
         let schema = format!("source {}", source.identity());
         let runtime = SourceRuntime::new(settings, source, event_time, port.clone(), dead_letters);
@@ -92,7 +113,7 @@ impl Plan {
 
     /// Records that no source of the job could take.
     pub fn dead_letters(&self) -> Port<DeadLetter> {
-        let mut parts = self.parts.borrow_mut();
+        let mut parts = self.0.parts.borrow_mut();
         parts.dead_letters.get_or_insert_with(|| Port::new(Vec::new())).clone()
     }
 
@@ -105,11 +126,11 @@ impl Plan {
         routing: Routing,
         operator: P,
     ) -> KeyedOutputs<T, P::Output> {
-        let (id, name) = self.claim(name);
+        let (id, name) = self.claim(Kind::Stage, name);
         let (out, late) = (Port::new(vec![id]), Port::new(vec![id]));
         let mut origins = input.origins();
         origins.dedup();
-        self.parts.borrow_mut().graph.edges.extend(origins.into_iter().map(|from| (from, id)));
+        self.0.parts.borrow_mut().graph.edges.extend(origins.into_iter().map(|from| (from, id)));
         match routing {
             Routing::Local => input.attach(move |context, batch| {
                 let to = context.worker();
@@ -125,7 +146,7 @@ impl Plan {
             }),
         }
         let schema = operator.schema();
-        let counters = self.metrics.operator(&name);
+        let counters = self.0.metrics.operator(&name);
         let stage = KeyedStage::new(operator, out.clone(), late.clone(), counters);
         self.add(Node { id, name, schema, kind: NodeKind::Keyed(Box::new(stage)) });
         KeyedOutputs { out, late }
@@ -133,10 +154,10 @@ impl Plan {
 
     /// Adds a sink behind `input`.
     pub fn sink<T: Data>(&self, name: &str, input: &Port<T>, sink: impl Sink<T>) {
-        let (_, name) = self.claim(name);
-        let counters = self.metrics.sink(&name);
+        let (_, name) = self.claim(Kind::Sink, name);
+        let counters = self.0.metrics.sink(&name);
         let mut encoder = sink.encoder();
-        let mut parts = self.parts.borrow_mut();
+        let mut parts = self.0.parts.borrow_mut();
         let index = parts.sinks.len() as u32;
         parts.sinks.push((name.to_string(), Box::new(move || sink.committer())));
         input.attach(move |context: &mut Context, batch: Vec<Event<T>>| {
@@ -152,13 +173,13 @@ impl Plan {
 
     /// Records that the job cannot be built as declared. The first error is reported.
     pub fn refuse(&self, error: JobError) {
-        self.parts.borrow_mut().error.get_or_insert(error);
+        self.0.parts.borrow_mut().error.get_or_insert(error);
     }
 
     /// The stages that own state, in the order they were declared.
     #[must_use]
     pub fn stages(&self) -> Vec<PlannedStage> {
-        let parts = self.parts.borrow();
+        let parts = self.0.parts.borrow();
         let planned = parts
             .graph
             .nodes
@@ -170,7 +191,7 @@ impl Plan {
     /// The edges between stages and sinks, by name, for drawing the job.
     #[must_use]
     pub fn edges(&self) -> Vec<(String, String)> {
-        let parts = self.parts.borrow();
+        let parts = self.0.parts.borrow();
         let name = |id: &StageId| {
             let node = parts.graph.nodes.iter().find(|node| node.id == *id);
             node.map(|node| node.name.to_string()).unwrap_or_default()
@@ -178,31 +199,33 @@ impl Plan {
         parts.graph.edges.iter().map(|(from, to)| (name(from), name(to))).collect()
     }
 
-    pub(crate) fn finish(self) -> Result<(Graph, Vec<(String, MakeCommitter)>)> {
-        let parts = self.parts.into_inner();
+    /// Takes the stages out to be run; the plan is empty afterwards.
+    pub(crate) fn finish(&self) -> Result<(Graph, Vec<(String, MakeCommitter)>)> {
+        let parts = self.0.parts.take();
         match parts.error {
             Some(error) => Err(error),
             None => Ok((parts.graph, parts.sinks)),
         }
     }
 
-    fn claim(&self, name: &str) -> (StageId, Arc<str>) {
-        let mut parts = self.parts.borrow_mut();
+    fn claim(&self, kind: Kind, name: &str) -> (StageId, Arc<str>) {
+        let mut parts = self.0.parts.borrow_mut();
         let id = StageId(parts.graph.nodes.len() as u32);
         if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
             let error = JobError::configuration(format!("`{name}` cannot be the name of a stage"))
                 .hint("use 1 to 128 printable characters");
             parts.error.get_or_insert(error);
-        } else if !parts.names.insert(name.to_owned()) {
-            let error = JobError::configuration(format!("two stages are named `{name}`"))
-                .hint("names are the keys of checkpoints: give each stage its own");
+        } else if !parts.names.insert((kind, name.to_owned())) {
+            let error =
+                JobError::configuration(format!("two {} are named `{name}`", kind.plural()))
+                    .hint("names are the keys of checkpoints: give each stage its own");
             parts.error.get_or_insert(error);
         }
         (id, Arc::from(name))
     }
 
     fn add(&self, node: Node) {
-        self.parts.borrow_mut().graph.nodes.push(node);
+        self.0.parts.borrow_mut().graph.nodes.push(node);
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Deployment {
     pub sources: BTreeMap<String, String>,
     /// URLs of sinks by name.
     pub sinks: BTreeMap<String, String>,
+    /// Settings of the job by name.
+    pub settings: BTreeMap<String, String>,
     /// The disk that file sinks write to.
     pub disk: Arc<dyn Disk>,
 }
@@ -23,7 +25,8 @@ pub struct Deployment {
 impl Default for Deployment {
     fn default() -> Self {
         let disk = Arc::new(LocalDisk);
-        Self { sources: BTreeMap::new(), sinks: BTreeMap::new(), disk }
+        let (sources, sinks, settings) = Default::default();
+        Self { sources, sinks, settings, disk }
     }
 }
 

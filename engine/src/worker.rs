@@ -8,7 +8,7 @@ use crate::dataflow::{
 };
 use crate::error::{JobError, Result};
 use crate::failure::Failure;
-use crate::key::KEY_GROUPS;
+use crate::key::{KEY_GROUPS, worker_of_group};
 use crate::sabotage::{Sabotage, planted};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -84,10 +84,10 @@ impl Drop for WorkerRun {
 
 /// The key groups a worker owns.
 fn groups_of(worker: usize, workers: usize) -> Range<u16> {
-    let owned = |group: &u16| crate::key::worker_of_group(*group, workers) == worker;
-    let mut groups = (0..KEY_GROUPS).filter(owned);
-    let first = groups.next().unwrap_or(KEY_GROUPS);
-    first..groups.last().map_or(first + 1, |last| last + 1).min(KEY_GROUPS)
+    let owned = |group: &u16| worker_of_group(*group, workers) == worker;
+    let first = (0..KEY_GROUPS).find(owned).unwrap_or(KEY_GROUPS);
+    let end = (0..KEY_GROUPS).rev().find(owned).map_or(first, |last| last + 1);
+    first..end
 }
 
 fn restore_graph(

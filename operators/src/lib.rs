@@ -1,1 +1,28 @@
-//! operators
+//! The language of Waystream jobs: a [`Flow`] begins streams, a [`Stream`] is changed record by
+//! record, and a [`Keyed`] stream keeps state per key.
+
+mod flow;
+mod geo;
+mod keyed;
+mod live;
+mod ordered;
+mod setting;
+mod stateful;
+mod stream;
+mod testing;
+mod unset;
+mod window;
+
+pub use flow::Flow;
+pub use geo::{Cell, Crossing, CrossingKind, Moving, Stop, Trip, Zone, Zones, haversine_m};
+pub use keyed::Keyed;
+pub use live::Change;
+pub use setting::{Metres, Setting, nearest};
+pub use stream::Stream;
+pub use testing::{TestJob, TestOutputs};
+pub use unset::Unset;
+pub use waystream_engine::event::{Data, Event};
+pub use waystream_engine::key::Key;
+pub use waystream_engine::source::{DeadLetter, EventTime};
+pub use waystream_engine::time::{Timestamp, mins, ms, secs};
+pub use window::{Pane, Sliding, Tumbling, Windowed, Windows};

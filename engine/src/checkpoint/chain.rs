@@ -1,6 +1,6 @@
 //! Reads the chain of segments behind a manifest back, each verified against the manifest.
 
-use super::folder::Folder;
+use super::folder::{Folder, check_name};
 use super::manifest::{Manifest, SegmentRef};
 use super::segment::{Segment, file_hash};
 use crate::error::{JobError, Result};
@@ -12,9 +12,7 @@ use std::ops::Range;
 /// If it is missing, changed, cut, swapped or damaged.
 pub fn read_segment(folder: &Folder, segment: &SegmentRef) -> Result<Segment> {
     let name = &segment.name;
-    if name.contains(['/', '\\']) || name.starts_with('.') {
-        return Err(JobError::checkpoint(format!("a manifest names the file `{name}`")));
-    }
+    check_name(name)?;
     let path = folder.path().join(name);
     let refused = |what: String| {
         JobError::checkpoint(format!("checkpoint file {}: {what}", path.display())).hint(

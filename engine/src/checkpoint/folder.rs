@@ -101,6 +101,7 @@ impl Folder {
     /// # Errors
     /// If they are missing or changed.
     pub fn get_staged(&self, staged: &StagedRef) -> Result<Vec<u8>> {
+        check_name(&staged.segment)?;
         let path = self.path.join(&staged.segment);
         let bytes = self
             .disk
@@ -141,4 +142,12 @@ impl Folder {
     fn broken(&self, verb: &str, name: &str) -> JobError {
         JobError::checkpoint(format!("cannot {verb} {}", self.path.join(name).display()))
     }
+}
+
+/// Refuses a file name, as found in a manifest, that would lead out of the folder.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    if name.contains(['/', '\\']) || name.starts_with('.') {
+        return Err(JobError::checkpoint(format!("a manifest names the file `{name}`")));
+    }
+    Ok(())
 }

@@ -25,6 +25,8 @@ const MAX_TIER: u8 = 12;
 /// What one worker made durable in one epoch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Written {
+    pub(crate) epoch: Epoch,
+    pub(crate) worker: u32,
     pub(crate) segment: Option<SegmentRef>,
     pub(crate) staged: Vec<StagedRef>,
 }
@@ -97,7 +99,9 @@ impl Ledger {
         self.settle_if_finished()
     }
 
-    fn close(&mut self, epoch: Epoch, written: Vec<Written>) -> Result<()> {
+    fn close(&mut self, epoch: Epoch, mut written: Vec<Written>) -> Result<()> {
+        // Rows are paid in this order, and again in this order after a crash in the middle of it.
+        written.sort_by_key(|written| (written.epoch, written.worker));
         let mut pay: BTreeMap<String, Vec<StagedRef>> = BTreeMap::new();
         for written in written {
             self.manifest.segments.extend(written.segment);
@@ -118,8 +122,7 @@ impl Ledger {
     }
 
     fn owe(&mut self, epoch: Epoch, pay: BTreeMap<String, Vec<StagedRef>>) {
-        for (sink, mut staged) in pay {
-            staged.sort_by(|a, b| (a.epoch, &a.segment).cmp(&(b.epoch, &b.segment)));
+        for (sink, staged) in pay {
             self.owing.push((sink, PayMessage::Pay(epoch, staged)));
         }
     }

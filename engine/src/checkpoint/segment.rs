@@ -61,7 +61,7 @@ impl Default for SegmentWriter {
 impl SegmentWriter {
     /// The segment of one epoch: the parts of all stages of a worker. Sinks are named by `sinks`.
     #[must_use]
-    pub fn of_parts(parts: Vec<Part>, sinks: &[String]) -> Self {
+    pub(crate) fn of_parts(parts: Vec<Part>, sinks: &[String]) -> Self {
         let mut writer = Self::default();
         let mut staged: BTreeMap<u32, Staged> = BTreeMap::new();
         for part in parts {

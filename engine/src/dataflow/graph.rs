@@ -250,9 +250,26 @@ fn follow_early<'scope>(
     }
 }
 
+/// Where the parcels of one edge go.
+pub(super) type ParcelPusher = OutputBuilder<u64, CapacityContainerBuilder<Vec<Parcel>>>;
+
+/// One output for each edge of a stage.
+pub(super) fn data_outputs<'scope>(
+    builder: &mut OperatorBuilder<'scope, u64>,
+    count: usize,
+) -> (Vec<ParcelPusher>, Vec<ParcelStream<'scope>>) {
+    let mut outputs = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        let (pusher, stream) = builder.new_output();
+        outputs.0.push(OutputBuilder::from(pusher));
+        outputs.1.push(stream);
+    }
+    outputs
+}
+
 /// Sends the parcels of one edge at a capability.
 pub(super) fn ship(
-    pusher: &mut OutputBuilder<u64, CapacityContainerBuilder<Vec<Parcel>>>,
+    pusher: &mut ParcelPusher,
     capability: &Capability<u64>,
     parcels: &mut Vec<Parcel>,
 ) {

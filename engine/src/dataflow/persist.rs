@@ -17,7 +17,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, Stream};
 
 /// Epochs that may wait for the writer; more cannot be in flight.
-const EPOCHS_WAITING: usize = 4096;
+const EPOCHS_WAITING: usize = 256;
 
 /// Where segments are written and by whom.
 #[derive(Clone, Debug)]
@@ -40,7 +40,8 @@ impl SegmentSettings {
         self.counters.bytes.fetch_add(bytes.len() as u64, Relaxed);
         let (length, hash) = (bytes.len() as u64, file_hash(&bytes));
         let segment = SegmentRef { name, length, hash, epoch, tier: 0 };
-        Ok(Written { segment: has_state.then_some(segment), staged })
+        let worker = self.worker as u32;
+        Ok(Written { epoch, worker, segment: has_state.then_some(segment), staged })
     }
 }
 

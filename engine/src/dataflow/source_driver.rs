@@ -1,11 +1,10 @@
 //! Runs a source under timely: takes what was read, closes epochs by the clock or by bytes, and
 //! holds back while too much is in flight.
 
-use super::edge::Parcel;
-use super::graph::{ParcelStream, PartStream, Shared, ship};
+use super::graph::{ParcelStream, PartStream, Shared, data_outputs, ship};
 use super::port::Context;
 use super::stage::Part;
-use crate::error::Result;
+use crate::error::{JobError, Result};
 use crate::sabotage::{Sabotage, planted};
 use crate::source::SourceStage;
 use crate::time::Watermark;
@@ -50,13 +49,7 @@ pub(super) fn add_source<'scope>(
     shared: Shared,
 ) -> SourceOutputs<'scope> {
     let mut builder = OperatorBuilder::new(name.to_string(), scope);
-    let mut pushers = Vec::new();
-    let mut data = Vec::new();
-    for _ in 0..outputs {
-        let (pusher, stream) = builder.new_output::<Vec<Parcel>>();
-        pushers.push(OutputBuilder::from(pusher));
-        data.push(stream);
-    }
+    let (mut pushers, data) = data_outputs(&mut builder, outputs);
     let (part_pusher, parts) = builder.new_output::<Vec<Part>>();
     let mut part_pusher = OutputBuilder::from(part_pusher);
     let (early_pusher, early) = builder.new_output::<Vec<u64>>();
@@ -88,7 +81,7 @@ pub(super) fn add_source<'scope>(
             early,
         };
         move |_| {
-            if driver.parts.is_none() || driver.shared.failure.is_set() {
+            if driver.is_over() {
                 return driver.shared.failure.is_set();
             }
             let polled = driver.poll();
@@ -109,9 +102,7 @@ pub(super) fn add_source<'scope>(
                         activator.activate();
                     }
                 }
-                Err(error) => {
-                    driver.shared.failure.set(error.at(format!("source {}", driver.name)))
-                }
+                Err(error) => driver.fail(error),
             }
             driver.parts.is_some()
         }
@@ -120,6 +111,14 @@ pub(super) fn add_source<'scope>(
 }
 
 impl Driver {
+    fn is_over(&self) -> bool {
+        self.shared.failure.is_set() || self.parts.is_none()
+    }
+
+    fn fail(&self, error: JobError) {
+        self.shared.failure.set(error.at(format!("source {}", self.name)));
+    }
+
     /// Takes what was read, if there is room; returns whether more is waiting.
     fn poll(&mut self) -> Result<bool> {
         let now = self.shared.clock.now();

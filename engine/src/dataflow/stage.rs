@@ -16,7 +16,7 @@ pub struct StageId(pub u32);
 
 /// What a stage adds to the checkpoint of one epoch.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub(crate) struct Part {
     /// The operator or source, as named by the user.
     pub section: Arc<str>,
     /// Its changed state.
@@ -27,7 +27,7 @@ pub struct Part {
 
 /// Whether a stage wants to run again soon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// Nothing left to do for now.
     Done,
     /// A slice of work was done and more is left.
@@ -35,7 +35,7 @@ pub enum Progress {
 }
 
 /// A keyed operator as the driver sees it: types erased, one epoch open at a time.
-pub trait Stage {
+pub(crate) trait Stage {
     /// Takes a batch of records from a sender.
     fn receive(&mut self, context: &mut Context, payload: Payload) -> Result<()>;
 
@@ -68,7 +68,7 @@ impl fmt::Debug for dyn Stage {
 
 /// How far both clocks have come.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// Combined watermark of all senders.
     pub watermark: Timestamp,
     /// Processing time.

@@ -2,7 +2,7 @@
 //! the epoch closed when the frontier has passed it.
 
 use super::edge::{Body, Parcel};
-use super::graph::{ParcelStream, PartStream, Shared, ship};
+use super::graph::{ParcelPusher, ParcelStream, PartStream, Shared, data_outputs, ship};
 use super::port::Context;
 use super::stage::{Moment, Part, Progress, Stage};
 use crate::error::{JobError, Result};
@@ -56,18 +56,10 @@ pub(super) fn add_stage<'scope>(
 ) -> (Vec<ParcelStream<'scope>>, PartStream<'scope>) {
     let mut builder = OperatorBuilder::new(name.to_string(), scope);
     let workers = context.workers();
-    let mut handles = Vec::new();
-    for input in inputs {
-        handles
-            .push(builder.new_input(input, Exchange::new(|parcel: &Parcel| u64::from(parcel.to))));
-    }
-    let mut pushers = Vec::new();
-    let mut streams = Vec::new();
-    for _ in 0..outputs {
-        let (pusher, stream) = builder.new_output::<Vec<Parcel>>();
-        pushers.push(OutputBuilder::from(pusher));
-        streams.push(stream);
-    }
+    let to_worker = |parcel: &Parcel| u64::from(parcel.to);
+    let take_input = |input| builder.new_input(input, Exchange::new(to_worker));
+    let mut handles: Vec<_> = inputs.into_iter().map(take_input).collect();
+    let (mut pushers, streams) = data_outputs(&mut builder, outputs);
     let (part_pusher, part_stream) = builder.new_output::<Vec<Part>>();
     let mut part_pusher = OutputBuilder::from(part_pusher);
     let activator = scope.activator_for(builder.operator_info().address);
@@ -78,6 +70,7 @@ pub(super) fn add_stage<'scope>(
     let senders = handles.len();
     builder.build_reschedule(move |mut capabilities| {
         let parts = capabilities.pop();
+        let watermarks = vec![vec![Watermark::At(Timestamp::MIN); workers]; senders];
         let mut driver = Driver {
             name,
             stage,
@@ -85,7 +78,7 @@ pub(super) fn add_stage<'scope>(
             shared,
             open: 0,
             waiting: BTreeMap::new(),
-            watermarks: vec![vec![Watermark::At(Timestamp::MIN); workers]; senders],
+            watermarks,
             combined: Timestamp::MIN,
             announced: None,
             clock_deadline,
@@ -94,42 +87,28 @@ pub(super) fn add_stage<'scope>(
             closing: None,
         };
         move |frontiers| {
-            if driver.shared.failure.is_set() || driver.parts.is_none() && driver.closing.is_none()
-            {
+            if driver.is_over() {
                 return driver.shared.failure.is_set();
             }
-            let mut more = false;
-            let mut result = Ok(());
+            let mut taken = Ok(());
             for (input, handle) in handles.iter_mut().enumerate() {
                 handle.for_each(|capability, parcels| {
                     let time = capability.least().copied().unwrap_or(driver.open);
                     for parcel in parcels.drain(..) {
-                        if result.is_ok() {
-                            result = driver.take(time, input, parcel);
+                        if taken.is_ok() {
+                            taken = driver.take(time, input, parcel);
                         }
                     }
                 });
             }
-            if result.is_ok() {
-                result = driver
-                    .turn(
-                        frontiers,
-                        &mut |driver| {
-                            for (edge, pusher) in pushers.iter_mut().enumerate() {
-                                ship(pusher, &driver.data[edge], driver.context.parcels(edge));
-                            }
-                        },
-                        &mut |capability, part| {
-                            part_pusher.activate().session(capability).give(part);
-                        },
-                    )
-                    .map(|again| more = again);
-            }
-            if let Err(error) = result {
-                driver.shared.failure.set(error.at(format!("operator {}", driver.name)));
-            }
-            if more {
-                activator.activate();
+            let mut give_part = |capability: &Capability<u64>, part| {
+                part_pusher.activate().session(capability).give(part);
+            };
+            let turned = taken.and_then(|()| driver.turn(frontiers, &mut pushers, &mut give_part));
+            match turned {
+                Ok(true) => activator.activate(),
+                Ok(false) => {}
+                Err(error) => driver.fail(error),
             }
             driver.shared.failure.is_set()
         }
@@ -138,6 +117,14 @@ pub(super) fn add_stage<'scope>(
 }
 
 impl Driver {
+    fn is_over(&self) -> bool {
+        self.shared.failure.is_set() || self.parts.is_none() && self.closing.is_none()
+    }
+
+    fn fail(&self, error: JobError) {
+        self.shared.failure.set(error.at(format!("operator {}", self.name)));
+    }
+
     /// Takes a parcel now if its epoch is open, or puts it in the queue.
     fn take(&mut self, time: u64, input: usize, parcel: Parcel) -> Result<()> {
         if time > self.open {
@@ -162,15 +149,20 @@ impl Driver {
     fn turn(
         &mut self,
         frontiers: &[MutableAntichain<u64>],
-        send: &mut dyn FnMut(&mut Self),
+        pushers: &mut [ParcelPusher],
         give_part: &mut dyn FnMut(&Capability<u64>, Part),
     ) -> Result<bool> {
         loop {
+            if self.parts.is_none() {
+                return self.encode(ENTRIES_PER_SLICE, give_part);
+            }
             let progress = self.advance()?;
-            send(self);
+            for (edge, pusher) in pushers.iter_mut().enumerate() {
+                ship(pusher, &self.data[edge], self.context.parcels(edge));
+            }
             let frontier = frontiers.iter().filter_map(|f| f.frontier().first().copied()).min();
             let passed = frontier.is_none_or(|frontier| frontier > self.open);
-            if !passed || self.parts.is_none() {
+            if !passed {
                 let encoding = self.encode(ENTRIES_PER_SLICE, give_part)?;
                 return Ok(encoding || progress == Progress::More);
             }

@@ -8,6 +8,7 @@
 use super::{Deadline, Entries, State, Timers};
 use crate::error::{JobError, Result};
 use crate::key::{Address, key_group};
+use crate::sabotage::{Sabotage, planted};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -231,8 +232,10 @@ impl<A: Address, S: State> Table<A, S> {
         let Some(value) = value else { return Ok(()) };
         let kept: Kept<S> = postcard::from_bytes(value).map_err(bad)?;
         let slot = self.place(hash, Slot { address, state: kept.state, mark: CLEAN })?;
-        self.event_timers.set(slot, kept.event_deadline);
-        self.clock_timers.set(slot, kept.clock_deadline);
+        if !planted(Sabotage::TimersNotRestored) {
+            self.event_timers.set(slot, kept.event_deadline);
+            self.clock_timers.set(slot, kept.clock_deadline);
+        }
         Ok(())
     }
 

@@ -1,0 +1,9 @@
+//! Text files: JSON lines and CSV, one partition per file.
+
+mod lines;
+mod source;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use source::{FileFormat, FileSource};

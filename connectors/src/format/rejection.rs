@@ -1,0 +1,79 @@
+//! Why a single record cannot be taken, in the engine's fixed words and in words for people.
+
+use serde::de;
+use std::fmt;
+use waystream_engine::source::Reason;
+
+/// Bytes of a rejected record that are kept for its dead letter.
+const RAW_BYTES_KEPT: usize = 16 * 1024;
+
+/// Why a record cannot be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The fixed word.
+    pub reason: Reason,
+    /// The same for people, naming the field.
+    pub error: String,
+}
+
+/// A record's own check after decoding: ranges, and whatever types cannot say.
+pub type Check<R> = fn(&R) -> Result<(), Rejection>;
+
+impl Rejection {
+    /// A rejection for this reason.
+    pub fn new(reason: Reason, error: impl Into<String>) -> Self {
+        Self { reason, error: error.into() }
+    }
+
+    /// A value outside what its field allows.
+    pub fn out_of_range(error: impl Into<String>) -> Self {
+        Self::new(Reason::OutOfRange, error)
+    }
+
+    /// Names the field in front of the text.
+    pub(crate) fn in_field(self, name: &str) -> Self {
+        Self { reason: self.reason, error: format!("`{name}`: {}", self.error) }
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+impl de::Error for Rejection {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Self::out_of_range(text.to_string())
+    }
+
+    fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        if matches!(found, de::Unexpected::Unit | de::Unexpected::Option) {
+            return Self::new(Reason::Missing, format!("is null, expected {expected}"));
+        }
+        Self::new(Reason::WrongType, format!("invalid type: {found}, expected {expected}"))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::new(Reason::Missing, format!("missing field `{field}`"))
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::new(Reason::Malformed, format!("duplicate field `{field}`"))
+    }
+}
+
+/// Runs a record's own check, if it has one.
+pub(crate) fn checked<R>(record: R, check: Option<Check<R>>) -> Result<R, Rejection> {
+    if let Some(check) = check {
+        check(&record)?;
+    }
+    Ok(record)
+}
+
+/// The part of a rejected record that its dead letter keeps.
+pub(crate) fn shortened(raw: &[u8]) -> Vec<u8> {
+    raw[..raw.len().min(RAW_BYTES_KEPT)].to_vec()
+}

@@ -1,0 +1,213 @@
+//! The source over a glob of Parquet files: one partition, in event-time order.
+
+use super::catalog::Catalog;
+use super::columns::Columns;
+use super::decode::Misfit;
+use super::load::Key;
+use super::merge::Merge;
+use super::spill::SpillPlace;
+use crate::format::{Check, Rejection, checked, shortened};
+use crate::source::{Pace, Pull, Pulled, expand, reader};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use waystream_engine::error::{JobError, Result};
+use waystream_engine::event::Data;
+use waystream_engine::source::{Partition, Position, Reader, Reject, Source};
+
+/// Parquet files as a bounded source.
+pub struct ParquetSource<R> {
+    pattern: String,
+    columns: Columns,
+    memory_bytes: usize,
+    spill_dir: PathBuf,
+    check: Option<Check<R>>,
+    pace: Option<Pace<R>>,
+    files: Vec<PathBuf>,
+}
+
+impl<R: Data> ParquetSource<R> {
+    /// The files that a glob names, or that are in a directory. Up to `memory_bytes` of rows are
+    /// held; beyond that they are sorted on disk.
+    #[must_use]
+    pub fn new(pattern: &str, columns: Columns, memory_bytes: usize) -> Self {
+        Self {
+            pattern: pattern.to_owned(),
+            columns,
+            memory_bytes,
+            spill_dir: std::env::temp_dir(),
+            check: None,
+            pace: None,
+            files: Vec::new(),
+        }
+    }
+
+    /// Sorts in this directory instead of the system's temporary one.
+    #[must_use]
+    pub fn spilling_to(mut self, dir: Option<PathBuf>) -> Self {
+        self.spill_dir = dir.unwrap_or(self.spill_dir);
+        self
+    }
+
+    /// Checks every record.
+    #[must_use]
+    pub fn checking(mut self, check: Option<Check<R>>) -> Self {
+        self.check = check;
+        self
+    }
+
+    pub(crate) fn at_pace(mut self, pace: Option<Pace<R>>) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    pub(crate) fn rows(&mut self, from: Option<&Position>) -> Result<ArchiveRows<R>> {
+        if self.files.is_empty() {
+            self.files = expand(&self.pattern, "parquet")?;
+        }
+        let mark = from.map(Mark::decode).transpose()?;
+        let catalog = Catalog::read::<R>(&self.files, self.columns.clone())?;
+        let fingerprint = fingerprint(&catalog);
+        if mark.as_ref().is_some_and(|mark| mark.files != fingerprint) {
+            let what = format!("the files of `{}` are not those the job was reading", self.pattern);
+            return Err(JobError::configuration(what).hint(
+                "put the same files back, or start over with --fresh; give new files a run of \
+                 their own",
+            ));
+        }
+        let after = mark.and_then(|mark| mark.after);
+        let time_field = self.columns.time_field.clone();
+        let place = SpillPlace { dir: self.spill_dir.clone(), time_field };
+        let merge = Merge::new(catalog, place, self.memory_bytes, after);
+        let record = PhantomData;
+        Ok(ArchiveRows { merge, files: fingerprint, after, check: self.check, bytes: 0, record })
+    }
+}
+
+impl<R: Data> Source for ParquetSource<R> {
+    type Record = R;
+
+    fn partitions(&mut self) -> Result<Vec<Partition>> {
+        if self.files.is_empty() {
+            self.files = expand(&self.pattern, "parquet")?;
+        }
+        Ok(vec![Partition { index: 0, name: self.pattern.clone() }])
+    }
+
+    fn open(
+        &mut self,
+        _partition: &Partition,
+        from: Option<&Position>,
+    ) -> Result<Box<dyn Reader<Record = R>>> {
+        let rows = self.rows(from)?;
+        Ok(reader(rows, self.pace.clone()))
+    }
+
+    fn is_bounded(&self) -> bool {
+        true
+    }
+
+    fn identity(&self) -> String {
+        format!("parquet:{}", self.pattern)
+    }
+}
+
+impl<R> fmt::Debug for ParquetSource<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParquetSource")
+            .field("pattern", &self.pattern)
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where reading goes on in an archive.
+#[derive(Debug, Serialize, Deserialize)]
+struct Mark {
+    /// Names and lengths of its files, as a number.
+    files: u64,
+    /// The place of the row taken last.
+    after: Option<Key>,
+}
+
+impl Mark {
+    fn decode(position: &Position) -> Result<Self> {
+        let bad =
+            |error| JobError::checkpoint("an archive position does not decode").caused_by(error);
+        postcard::from_bytes(&position.0).map_err(bad)
+    }
+}
+
+/// FNV-1a over the names and lengths of the files: the same in every build.
+fn fingerprint(catalog: &Catalog) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for file in &catalog.files {
+        let name = file.path.to_string_lossy();
+        for byte in name.bytes().chain([0]).chain(file.length.to_le_bytes()) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    hash
+}
+
+/// The rows of an archive as records.
+pub(crate) struct ArchiveRows<R> {
+    pub(crate) merge: Merge,
+    files: u64,
+    after: Option<Key>,
+    check: Option<Check<R>>,
+    bytes: u64,
+    record: PhantomData<fn() -> R>,
+}
+
+impl<R: Data> ArchiveRows<R> {
+    /// The next row's record, or why it is none.
+    fn take(&self) -> Option<std::result::Result<R, (Misfit, Vec<u8>)>> {
+        let (block, row) = self.merge.next_row()?;
+        let decoded = block.rows.decode::<R>(row);
+        let decoded = decoded.and_then(|record| checked(record, self.check).map_err(Misfit::Row));
+        Some(decoded.map_err(|misfit| (misfit, block.rows.to_json(row))))
+    }
+
+    fn reject(&self, (_, origin): Key, rejection: &Rejection, raw: &[u8]) -> Reject {
+        let file = &self.merge.catalog.files[(origin >> 32) as usize];
+        let row = origin as u32;
+        let error = format!("{}:{row}: {}", file.path.display(), rejection.error);
+        Reject { position: origin, reason: rejection.reason, error, raw: shortened(raw) }
+    }
+}
+
+impl<R: Data> Pull for ArchiveRows<R> {
+    type Record = R;
+
+    fn pull(&mut self) -> Result<Pulled<R>> {
+        let Some(key) = self.merge.next_key()? else { return Ok(Pulled::End) };
+        let Some(taken) = self.take() else { return Ok(Pulled::End) };
+        let pulled = match taken {
+            Ok(record) => Pulled::Record(key.1, record),
+            Err((Misfit::Row(rejection), raw)) => {
+                Pulled::Reject(self.reject(key, &rejection, &raw))
+            }
+            Err((misfit, _)) => {
+                return Err(self.merge.catalog.misfit((key.1 >> 32) as u16, misfit));
+            }
+        };
+        if let Some((block, _)) = self.merge.next_row() {
+            self.bytes += (block.bytes / block.times.len().max(1)) as u64;
+        }
+        self.after = Some(key);
+        self.merge.advance()?;
+        Ok(pulled)
+    }
+
+    fn position(&self) -> Result<Position> {
+        let mark = Mark { files: self.files, after: self.after };
+        let bad = |error| JobError::failed("a position does not encode").caused_by(error);
+        Ok(Position(postcard::to_allocvec(&mark).map_err(bad)?))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}

@@ -1,0 +1,103 @@
+//! A sink's claim on a file or folder, so that starting anew never destroys what is not its own.
+//!
+//! The claim is a hidden marker file that is durable before the first row is written. Who finds no
+//! marker next to something that is not empty must leave it alone.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use waystream_engine::checkpoint::Disk;
+use waystream_engine::error::{JobError, Result};
+
+/// The place a sink writes to.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    /// The disk it is on.
+    pub(super) disk: Arc<dyn Disk>,
+    /// The folder that holds the sink's files.
+    pub(super) folder: PathBuf,
+    marker: PathBuf,
+    owner: String,
+}
+
+impl Claim {
+    /// Claims one file for the sink of this name.
+    pub(super) fn of_file(disk: Arc<dyn Disk>, file: &Path, sink: &str) -> Self {
+        let folder = file.parent().filter(|parent| *parent != Path::new(""));
+        let folder = folder.unwrap_or(Path::new(".")).to_owned();
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let marker = folder.join(format!(".{name}.waystream"));
+        Self { disk, folder, marker, owner: owner_line(sink) }
+    }
+
+    /// Claims a folder for the sink of this name.
+    pub(super) fn of_folder(disk: Arc<dyn Disk>, folder: &Path, sink: &str) -> Self {
+        let folder = folder.to_owned();
+        let marker = folder.join(".waystream");
+        Self { disk, folder, marker, owner: owner_line(sink) }
+    }
+
+    /// Makes the folder with its parents, and their names durable.
+    pub(super) fn make_folder(&self) -> Result<()> {
+        self.disk.make_dir(&self.folder).map_err(cannot("make the folder", &self.folder))?;
+        for ancestor in self.folder.ancestors() {
+            let ancestor = if ancestor == Path::new("") { Path::new(".") } else { ancestor };
+            match self.disk.sync_dir(ancestor) {
+                // A folder that may not be read was not made by us, so its names are old.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced.map_err(cannot("sync the folder", ancestor))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this sink has claimed the place before.
+    ///
+    /// # Errors
+    /// If another sink has.
+    pub(super) fn is_held(&self) -> Result<bool> {
+        match self.disk.read(&self.marker) {
+            Ok(bytes) if bytes == self.owner.as_bytes() => Ok(true),
+            Ok(bytes) => {
+                let (marker, owner) = (self.marker.display(), String::from_utf8_lossy(&bytes));
+                let owner = owner.trim_end().to_owned();
+                Err(JobError::configuration(format!("{marker} says: {owner}"))
+                    .hint("name another place for one of the two sinks, or remove its output"))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(cannot("read", &self.marker)(error)),
+        }
+    }
+
+    /// Claims the place, durably. The marker gets its name when it is whole: a power cut may leave
+    /// a file of the right length that holds zeros.
+    pub(super) fn take(&self) -> Result<()> {
+        let aside = self.marker.with_added_extension("tmp");
+        let written = self
+            .disk
+            .write(&aside, self.owner.as_bytes())
+            .and_then(|()| self.disk.sync(&aside))
+            .and_then(|()| self.disk.rename(&aside, &self.marker))
+            .and_then(|()| self.disk.sync_dir(&self.folder));
+        written.map_err(cannot("write", &self.marker))
+    }
+}
+
+fn owner_line(sink: &str) -> String {
+    format!("written by waystream, sink `{sink}`\n")
+}
+
+/// The error of an output that cannot be written, with the next step where one is known.
+pub(super) fn cannot(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> JobError {
+    let what = format!("cannot {verb} {}", path.display());
+    move |error| {
+        let hint = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "make room on the disk and run the job again; it goes on where it stopped"
+            }
+            io::ErrorKind::PermissionDenied => "name a place you may write, or change its owner",
+            _ => "run the job again when the disk is well; it goes on where it stopped",
+        };
+        JobError::unavailable(what).hint(hint).caused_by(error)
+    }
+}

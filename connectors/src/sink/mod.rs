@@ -1,0 +1,17 @@
+//! Where rows go: sinks that a deployment picks by URL, and that hold each row exactly once.
+
+mod blackhole;
+mod claim;
+mod jsonl;
+mod nearest;
+mod output;
+mod parquet;
+mod stdout;
+mod url;
+
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod model_disk;
+
+pub use output::Output;

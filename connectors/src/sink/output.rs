@@ -1,0 +1,126 @@
+//! The spec of a sink: a URL in the code, replaced by the deployment's if it names one.
+
+use super::blackhole::BlackholeSink;
+use super::jsonl::JsonlSink;
+use super::nearest::nearest;
+use super::parquet::{ParquetSink, ROLL_BYTES};
+use super::stdout::StdoutSink;
+use super::url::{SinkUrl, parse_bytes};
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::Arc;
+use waystream_engine::error::{JobError, Result};
+use waystream_engine::event::Data;
+use waystream_engine::sink::Sink;
+use waystream_engine::spec::{OpenContext, SinkSpec};
+
+/// All schemes of sink URLs.
+const SCHEMES: [&str; 4] = ["jsonl", "parquet", "stdout", "blackhole"];
+
+/// Where rows of type `T` go, by URL:
+///
+/// | URL | writes | after a crash |
+/// |---|---|---|
+/// | `jsonl:FILE` | JSON lines | each row once |
+/// | `parquet:DIR?roll=64MiB` | a Parquet file per `roll` staged bytes | each row once |
+/// | `stdout:` | JSON lines, committed rows only | the last rows may be printed again |
+/// | `blackhole:` | nothing; rows are counted | each row counted once |
+///
+/// Files that the sink did not write are never replaced: a hidden `.waystream` marker beside the
+/// output says which sink it belongs to, and an output without one is refused unless it is empty.
+///
+/// A Parquet row is a struct of numbers, strings, bools, enums without values, `Option`s of these,
+/// and `serde_json::Value`s, which become JSON text. The columns come from the type. A file appears
+/// under its final name, `part-FIRST-LAST.parquet` after the epochs in it, when it is whole; the
+/// rows of the file to come are kept in the checkpoint.
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// use waystream_connectors::sink::Output;
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Trip {
+///     entity_id: String,
+///     distance_m: f64,
+/// }
+///
+/// let always = Output::<Trip>::to("jsonl:out/trips.jsonl");
+/// let if_deployed = Output::<Trip>::named();
+/// # drop((always, if_deployed));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Output<T> {
+    url: Option<String>,
+    row: PhantomData<fn(T)>,
+}
+
+impl<T: Data> Output<T> {
+    /// A sink that is written only if the deployment names a URL for it.
+    #[must_use]
+    pub fn named() -> Self {
+        Self { url: None, row: PhantomData }
+    }
+
+    /// A sink with this URL unless the deployment names another.
+    pub fn to(url: impl Into<String>) -> Self {
+        Self { url: Some(url.into()), row: PhantomData }
+    }
+}
+
+impl<T: Data> SinkSpec<T> for Output<T> {
+    fn open(self, context: &OpenContext) -> Result<Option<Box<dyn Sink<T>>>> {
+        let Some(url) = context.url.as_ref().or(self.url.as_ref()) else { return Ok(None) };
+        open_url(url, context).map(Some).map_err(|error| error.at(format!("sink {}", context.name)))
+    }
+}
+
+fn open_url<T: Data>(url: &str, context: &OpenContext) -> Result<Box<dyn Sink<T>>> {
+    let url = SinkUrl::parse(url)?;
+    let (disk, name) = (Arc::clone(&context.disk), context.name.as_str());
+    match url.scheme {
+        "jsonl" => {
+            url.settings(&[])?;
+            Ok(Box::new(JsonlSink::new(disk, Path::new(url.needed_place()?), name)))
+        }
+        "parquet" => {
+            let roll_bytes = roll_bytes(&url)?;
+            let folder = Path::new(url.needed_place()?);
+            Ok(Box::new(ParquetSink::of::<T>(disk, folder, name, roll_bytes)?))
+        }
+        "stdout" => {
+            url.settings(&[])?;
+            url.no_place()?;
+            Ok(Box::new(StdoutSink))
+        }
+        "blackhole" => {
+            url.settings(&[])?;
+            url.no_place()?;
+            Ok(Box::new(BlackholeSink))
+        }
+        unknown => {
+            let hint = match nearest(unknown, &SCHEMES) {
+                Some(meant) => format!("did you mean `{meant}:`?"),
+                None => "write one of the schemes above".into(),
+            };
+            let known = SCHEMES.join(":, ");
+            Err(JobError::configuration(format!(
+                "unknown sink scheme `{unknown}:`; known are {known}:"
+            ))
+            .hint(hint))
+        }
+    }
+}
+
+fn roll_bytes(url: &SinkUrl<'_>) -> Result<u64> {
+    let mut bytes = ROLL_BYTES;
+    for (key, value) in url.settings(&["roll"])? {
+        bytes = parse_bytes(value).filter(|bytes| *bytes > 0).ok_or_else(|| {
+            JobError::configuration(format!("`{key}={value}` is not a size"))
+                .hint("write a number of bytes such as 64MiB")
+        })?;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Which sink a URL picks, and what is said about a wrong one.
+
+use super::*;
+use expect_test::{Expect, expect};
+use waystream_engine::checkpoint::LocalDisk;
+use waystream_engine::error::ErrorKind;
+
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Row {
+    n: u64,
+}
+
+fn context(url: Option<&str>) -> OpenContext {
+    OpenContext { name: "trips".into(), url: url.map(str::to_owned), disk: Arc::new(LocalDisk) }
+}
+
+#[test]
+fn writes_only_what_has_a_url() {
+    assert!(Output::<Row>::named().open(&context(None)).unwrap().is_none());
+    assert!(Output::<Row>::named().open(&context(Some("blackhole:"))).unwrap().is_some());
+    assert!(Output::<Row>::to("stdout:").open(&context(None)).unwrap().is_some());
+}
+
+#[test]
+fn the_deployment_replaces_the_default() {
+    let opened = Output::<Row>::to("jsonl:a.jsonl").open(&context(Some("nowhere:")));
+    assert!(opened.is_err());
+}
+
+fn refused(url: &str, expected: &Expect) {
+    let error = Output::<Row>::to(url).open(&context(None)).err().unwrap();
+    assert_eq!(error.kind, ErrorKind::Configuration);
+    let hint = error.hint.as_deref().unwrap_or("-");
+    expected.assert_eq(&format!("{error}\nhint: {hint}"));
+}
+
+#[test]
+fn wrong_urls_are_refused_with_a_way_out() {
+    refused(
+        "out.jsonl",
+        &expect![[r#"
+        sink trips: `out.jsonl` is not a sink URL
+        hint: for a file of JSON lines write jsonl:out.jsonl"#]],
+    );
+    refused(
+        "json:out.jsonl",
+        &expect![[r#"
+            sink trips: unknown sink scheme `json:`; known are jsonl:, parquet:, stdout:, blackhole:
+            hint: did you mean `jsonl:`?"#]],
+    );
+    refused(
+        "s3:bucket",
+        &expect![[r#"
+            sink trips: unknown sink scheme `s3:`; known are jsonl:, parquet:, stdout:, blackhole:
+            hint: write one of the schemes above"#]],
+    );
+    refused(
+        "jsonl:",
+        &expect![[r#"
+        sink trips: `jsonl:` does not say where
+        hint: write jsonl:PATH"#]],
+    );
+    refused(
+        "jsonl:a?compress=zstd",
+        &expect![[r#"
+        sink trips: unknown setting `compress` in `jsonl:a?compress=zstd`
+        hint: jsonl: takes no settings"#]],
+    );
+    refused(
+        "parquet:a?rol=1MiB",
+        &expect![[r#"
+        sink trips: unknown setting `rol` in `parquet:a?rol=1MiB`
+        hint: did you mean `roll`?"#]],
+    );
+    refused(
+        "parquet:a?roll=big",
+        &expect![[r#"
+        sink trips: `roll=big` is not a size
+        hint: write a number of bytes such as 64MiB"#]],
+    );
+    refused(
+        "stdout:a",
+        &expect![[r#"
+        sink trips: `stdout:a` names a place that means nothing
+        hint: write stdout:"#]],
+    );
+}

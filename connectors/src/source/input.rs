@@ -1,0 +1,218 @@
+//! A job's input: the record's own rules in code, and a URL that says where the records are.
+
+use super::pace::parse_speed;
+use super::{Pace, SourceUrl, nearest};
+use crate::file::{FileFormat, FileSource};
+use crate::format::Check;
+use crate::generator::Generator;
+use crate::parquet::{Columns, ParquetSource};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use waystream_engine::clock::{Clock, SystemClock};
+use waystream_engine::error::{JobError, Result};
+use waystream_engine::event::Data;
+use waystream_engine::source::Source;
+use waystream_engine::spec::{OpenContext, SourceSpec};
+use waystream_engine::time::Timestamp;
+
+/// Bytes of rows that a Parquet source holds before it sorts on disk.
+const DEFAULT_MEMORY_BYTES: usize = 256 << 20;
+/// Schemes an input can be opened by.
+const SCHEMES: [&str; 4] = ["parquet", "jsonl", "csv", "gen"];
+
+/// Makes a generator from its URL; see [`Input::generated`].
+pub type MakeGenerator<R> = fn(&SourceUrl) -> Result<Generator<R>>;
+
+/// Records of type `R` from wherever the URL says: `parquet:GLOB`, `jsonl:GLOB`, `csv:GLOB` or
+/// `gen://NAME`.
+///
+/// `speed=60x` replays files at sixty times their event time; `speed=max`, the default, as fast
+/// as they can be read.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use waystream_connectors::format::Rejection;
+/// use waystream_connectors::source::Input;
+/// use waystream_engine::time::Timestamp;
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Ping {
+///     courier: String,
+///     ts: Timestamp,
+///     lat: f64,
+/// }
+///
+/// let pings = Input::json(Some("jsonl:pings.jsonl?speed=60x"))
+///     .time_of(|ping: &Ping| ping.ts)
+///     .check(|ping| match ping.lat {
+///         -90.0..=90.0 => Ok(()),
+///         lat => Err(Rejection::out_of_range(format!("`lat`: {lat} is not within -90..90"))),
+///     });
+/// ```
+pub struct Input<R> {
+    default_url: Option<String>,
+    check: Option<Check<R>>,
+    time_column: String,
+    time_of: Option<fn(&R) -> Timestamp>,
+    memory_bytes: usize,
+    spill_dir: Option<PathBuf>,
+    clock: Arc<dyn Clock>,
+    generators: Vec<(&'static str, MakeGenerator<R>)>,
+}
+
+impl<R: Data> Input<R> {
+    /// Records from the URL that the deployment gives.
+    #[must_use]
+    pub fn records() -> Self {
+        Self {
+            default_url: None,
+            check: None,
+            time_column: "ts".to_owned(),
+            time_of: None,
+            memory_bytes: DEFAULT_MEMORY_BYTES,
+            spill_dir: None,
+            clock: Arc::new(SystemClock),
+            generators: Vec::new(),
+        }
+    }
+
+    /// JSON records from the URL that the deployment gives, or from this one.
+    #[must_use]
+    pub fn json(default_url: Option<&str>) -> Self {
+        Self { default_url: default_url.map(str::to_owned), ..Self::records() }
+    }
+
+    /// The URL to read if the deployment gives none.
+    #[must_use]
+    pub fn default_url(mut self, url: impl Into<String>) -> Self {
+        self.default_url = Some(url.into());
+        self
+    }
+
+    /// A check of every decoded record; what it refuses goes to the dead letters.
+    #[must_use]
+    pub fn check(mut self, check: Check<R>) -> Self {
+        self.check = Some(check);
+        self
+    }
+
+    /// The field that holds event time, by which archives are put in order. `ts` unless said.
+    #[must_use]
+    pub fn time_column(mut self, field: impl Into<String>) -> Self {
+        self.time_column = field.into();
+        self
+    }
+
+    /// How event time is read from a record; needed for `speed=60x`.
+    #[must_use]
+    pub fn time_of(mut self, time_of: fn(&R) -> Timestamp) -> Self {
+        self.time_of = Some(time_of);
+        self
+    }
+
+    /// Bytes of rows that a Parquet source may hold before it sorts on disk; 256 MiB unless said.
+    #[must_use]
+    pub fn memory_bytes(mut self, bytes: usize) -> Self {
+        self.memory_bytes = bytes;
+        self
+    }
+
+    /// Where to sort on disk; the system's temporary directory unless said.
+    #[must_use]
+    pub fn spill_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.spill_dir = Some(dir.into());
+        self
+    }
+
+    /// The clock that paces a replay.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// A generator to be found under `gen://NAME`.
+    #[must_use]
+    pub fn generated(mut self, name: &'static str, make: MakeGenerator<R>) -> Self {
+        self.generators.push((name, make));
+        self
+    }
+
+    fn pace(&self, url: &SourceUrl) -> Result<Option<Pace<R>>> {
+        let speed = url.get("speed").map(parse_speed).transpose()?.flatten();
+        let Some(speed) = speed else { return Ok(None) };
+        let Some(time_of) = self.time_of else {
+            return Err(JobError::configuration("`speed` needs the event time of a record")
+                .hint("tell the job's input with .time_of(|record| record.ts), or drop `speed`"));
+        };
+        Ok(Some(Pace::new(speed, time_of, self.clock.clone())))
+    }
+
+    fn file(&self, url: &SourceUrl, format: FileFormat) -> Result<Box<dyn Source<Record = R>>> {
+        url.allow(&["speed"])?;
+        let source = FileSource::new(&url.path, format, self.check, self.pace(url)?);
+        Ok(Box::new(source))
+    }
+
+    fn parquet(&self, url: &SourceUrl) -> Result<Box<dyn Source<Record = R>>> {
+        url.allow(&["speed", "map", "time-zone"])?;
+        let columns = Columns::new(&self.time_column, url.get("map"), url.get("time-zone"))?;
+        columns.check_fields::<R>()?;
+        let source = ParquetSource::new(&url.path, columns, self.memory_bytes)
+            .spilling_to(self.spill_dir.clone())
+            .checking(self.check)
+            .at_pace(self.pace(url)?);
+        Ok(Box::new(source))
+    }
+
+    fn generator(&self, url: &SourceUrl) -> Result<Box<dyn Source<Record = R>>> {
+        let made = self.generators.iter().find(|(name, _)| *name == url.path);
+        let Some((name, make)) = made else {
+            let names: Vec<&str> = self.generators.iter().map(|(name, _)| *name).collect();
+            let what = format!("there is no generator `{}` for this input", url.path);
+            return Err(JobError::configuration(what).hint(one_of(&url.path, &names)));
+        };
+        let generator =
+            make(url)?.named_by_default(format!("gen:{name}")).clock(self.clock.clone());
+        Ok(Box::new(generator))
+    }
+}
+
+impl<R: Data> SourceSpec<R> for Input<R> {
+    fn open(self, context: &OpenContext) -> Result<Box<dyn Source<Record = R>>> {
+        let Some(text) = context.url.as_ref().or(self.default_url.as_ref()) else {
+            let what = format!("source `{}` has no URL", context.name);
+            return Err(JobError::configuration(what)
+                .hint(format!("give one: --source {}=parquet:archive/*.parquet", context.name)));
+        };
+        let opened = SourceUrl::parse(text).and_then(|url| match url.scheme.as_str() {
+            "parquet" => self.parquet(&url),
+            "jsonl" => self.file(&url, FileFormat::Jsonl),
+            "csv" => self.file(&url, FileFormat::Csv),
+            "gen" => self.generator(&url),
+            scheme => {
+                let what = format!("unknown scheme `{scheme}:` of a source URL");
+                Err(JobError::configuration(what).hint(one_of(scheme, &SCHEMES)))
+            }
+        });
+        opened.map_err(|error| error.at(&context.name))
+    }
+}
+
+fn one_of(name: &str, known: &[&str]) -> String {
+    match nearest(name, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`? known: {}", known.join(", ")),
+        None if known.is_empty() => "this input has none".to_owned(),
+        None => format!("known: {}", known.join(", ")),
+    }
+}
+
+impl<R> fmt::Debug for Input<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("default_url", &self.default_url)
+            .field("time_column", &self.time_column)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,19 @@
+//! What every source here shares: the URL it is named by, its files, and the pace it is read at.
+
+mod fields;
+mod input;
+mod nearest;
+mod pace;
+mod paths;
+mod pull;
+#[cfg(test)]
+mod tests;
+mod url;
+
+pub(crate) use fields::field_names;
+pub use input::{Input, MakeGenerator};
+pub(crate) use nearest::nearest;
+pub(crate) use pace::Pace;
+pub(crate) use paths::expand;
+pub(crate) use pull::{Pull, Pulled, reader};
+pub use url::SourceUrl;

@@ -1,0 +1,43 @@
+//! The name that was probably meant.
+
+/// The known name with the fewest edits from `name`, if it is near at all.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    let near = known.into_iter().map(|other| (edits(&lower, &other.to_lowercase()), other));
+    let (distance, best) = near.min_by_key(|(distance, _)| *distance)?;
+    (distance <= 1 + name.chars().count() / 3).then_some(best)
+}
+
+/// Insertions, deletions and replacements that turn one text into the other.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let known = ["speed", "map", "time-zone"];
+        for (name, meant) in [
+            ("spede", Some("speed")),
+            ("SPEED", Some("speed")),
+            ("timezone", Some("time-zone")),
+            ("maps", Some("map")),
+            ("topic", None),
+        ] {
+            assert_eq!(nearest(name, known), meant, "{name}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The engine against its promises: exactly-once under crashes, on any number of workers, and the
+//! same answers whatever happens.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod job;
+mod recovery;

@@ -1,0 +1,36 @@
+//! Every planted bug is caught by the very check that finds nothing without it.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../engine/job.rs"]
+mod job;
+
+use job::check;
+use waystream_engine::sabotage::{Sabotage, plant};
+use waystream_engine::simulation::Crashes;
+
+const BUGS: [Sabotage; 8] = [
+    Sabotage::OffsetsEarly,
+    Sabotage::ManifestBeforeFiles,
+    Sabotage::TimersNotRestored,
+    Sabotage::QueueLost,
+    Sabotage::SinkBeforeManifest,
+    Sabotage::StateOfOlderEpoch,
+    Sabotage::WatermarkAhead,
+    Sabotage::PaidTwice,
+];
+
+/// Bugs are planted for the whole process, so one test plants them in turn.
+#[test]
+fn every_planted_bug_is_caught() {
+    for bug in BUGS {
+        plant(Some(bug));
+        let caught = (0..300).find_map(|seed| check(seed, Crashes::Times(4)).err());
+        plant(None);
+        let caught = caught.unwrap_or_else(|| panic!("{bug:?} was not caught in 300 seeds"));
+        eprintln!("{bug:?}: {caught}");
+    }
+    for seed in 0..5 {
+        check(seed, Crashes::Times(4)).expect("without a planted bug the check finds nothing");
+    }
+}

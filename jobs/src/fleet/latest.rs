@@ -1,0 +1,72 @@
+//! The live state of an entity: its latest position and how many there were.
+
+use super::position::Position;
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+use waystream_operators::{Cell, Change};
+
+/// The latest state of one entity.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latest {
+    position: Option<Position>,
+    cell: Option<Cell>,
+    events: u64,
+}
+
+impl Latest {
+    /// Takes the next position in event-time order; always a change, as it counts.
+    pub fn observe(&mut self, position: Position, resolution: u8) -> bool {
+        self.cell = Cell::of(position.lat, position.lon, resolution);
+        self.position = Some(position);
+        self.events += 1;
+        true
+    }
+}
+
+/// A row of the sink `live`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveRow {
+    /// Who.
+    pub entity_id: CompactString,
+    /// `upsert` or `remove`.
+    pub change: CompactString,
+    /// Event time of the latest position, epoch milliseconds.
+    pub ts_ms: Option<i64>,
+    /// Degrees north.
+    pub lat: Option<f64>,
+    /// Degrees east.
+    pub lon: Option<f64>,
+    /// Metres per second.
+    pub speed: Option<f32>,
+    /// Degrees clockwise from north.
+    pub heading: Option<f32>,
+    /// What it is.
+    pub kind: Option<CompactString>,
+    /// H3 cell.
+    pub cell: Option<Cell>,
+    /// Positions so far.
+    pub events: Option<u64>,
+}
+
+impl From<Change<CompactString, Latest>> for LiveRow {
+    fn from(change: Change<CompactString, Latest>) -> Self {
+        let (entity_id, change, state) = match change {
+            Change::Upsert { key, state } => (key, "upsert", state),
+            Change::Remove { key } => (key, "remove", Latest::default()),
+        };
+        let position = state.position;
+        let events = position.as_ref().map(|_| state.events);
+        Self {
+            entity_id,
+            change: change.into(),
+            ts_ms: position.as_ref().map(|p| p.ts),
+            lat: position.as_ref().map(|p| p.lat),
+            lon: position.as_ref().map(|p| p.lon),
+            speed: position.as_ref().and_then(|p| p.speed),
+            heading: position.as_ref().and_then(|p| p.heading),
+            kind: position.and_then(|p| p.kind),
+            cell: state.cell,
+            events,
+        }
+    }
+}

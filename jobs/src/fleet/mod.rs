@@ -1,0 +1,103 @@
+//! `fleet`: positions of anything that moves become live entities, cells, crossings, trips and
+//! stops. Written with the public language only.
+
+mod cells;
+mod latest;
+mod position;
+mod rows;
+
+pub use cells::{CellCount, CellRow};
+pub use latest::{Latest, LiveRow};
+pub use position::Position;
+pub use rows::{CrossingRow, StopRow, TripRow};
+
+use std::time::Duration;
+use waystream_connectors::sink::Output;
+use waystream_connectors::source::Input;
+use waystream_engine::error::JobError;
+use waystream_operators::{Cell, EventTime, Flow, Metres, Moving, Tumbling, Zones, mins, secs};
+
+/// A bundled hour of real ships in New York harbour.
+const BUNDLED: &str = concat!("parquet:", env!("CARGO_MANIFEST_DIR"), "/data/ais_nyharbor.parquet");
+
+/// An entity without events stays for ever unless `expire-after` is set.
+const NEVER: Duration = Duration::MAX;
+
+impl Moving for Position {
+    fn lat_lon(&self) -> (f64, f64) {
+        (self.lat, self.lon)
+    }
+
+    fn speed(&self) -> Option<f32> {
+        self.speed
+    }
+}
+
+/// Declares the job.
+pub fn build(flow: &Flow) {
+    let resolution = flow.setting("resolution", 8u8);
+    let out_of_order = flow.setting("out-of-order", Duration::ZERO);
+    let expire_after = flow.setting("expire-after", NEVER);
+    let input = Input::records().default_url(BUNDLED).check(Position::check).time_of(Position::at);
+    let event_time = EventTime::by(Position::at).out_of_order(out_of_order);
+    let positions = flow.source("positions", input, event_time);
+
+    positions
+        .clone()
+        .filter_map(move |p| Cell::of(p.lat, p.lon, resolution).map(|cell| (cell, p.into())))
+        .key_by(|(cell, _): &(Cell, cells::CellEvent)| *cell)
+        .window(Tumbling::of(flow.setting("window", secs(60))))
+        .allowed_lateness(flow.setting("allowed-lateness", Duration::ZERO))
+        .aggregate("cells", |count: &mut CellCount, (_, event)| count.add(event))
+        .map(CellRow::from)
+        .sink("cells", Output::named());
+
+    let entities = positions.key_by(|p| p.entity_id.clone()).ordered("order");
+    let observe = move |latest: &mut Latest, p| latest.observe(p, resolution);
+    let live = entities.clone().live_if("live", observe);
+    let live = if expire_after < NEVER { live.expire_after(expire_after) } else { live };
+    live.map(LiveRow::from).sink("live", Output::named());
+    entities
+        .clone()
+        .geofence("crossings", zones(flow))
+        .map(CrossingRow::from)
+        .sink("crossings", Output::named());
+    entities
+        .clone()
+        .trips("trips", flow.setting("trip-gap", mins(5)))
+        .map(TripRow::from)
+        .sink("trips", Output::named());
+    let Metres(radius_m) = flow.setting("stop-radius", Metres(100.0));
+    entities
+        .stops("stops", radius_m, flow.setting("stop-time", mins(5)))
+        .map(StopRow::from)
+        .sink("stops", Output::named());
+    flow.dead_letters().sink("dead-letters", Output::named());
+}
+
+/// The zones of the setting `zones`; with the bundled ships, the harbour's.
+fn zones(flow: &Flow) -> Zones {
+    let path = flow.setting("zones", String::new());
+    let strict = flow.setting("strict-zones", false);
+    let read = match path.as_str() {
+        "" => Ok(include_str!("../../data/harbour_zones.geojson").to_owned()),
+        path => std::fs::read_to_string(path).map_err(|error| {
+            JobError::configuration(format!("cannot read the zones {path}")).caused_by(error)
+        }),
+    };
+    let zones = read.and_then(|text| Zones::from_geojson(&text)).unwrap_or_else(|error| {
+        flow.refuse(error.at(format!("setting zones={path}")));
+        Zones::none()
+    });
+    for zone in zones.zones() {
+        let Some(defect) = zone.defect() else { continue };
+        tracing::warn!(zone = zone.name(), defect, "a zone counts by the even-odd rule");
+        if strict {
+            flow.refuse(
+                JobError::configuration(format!("zone `{}`: {defect}", zone.name()))
+                    .hint("mend the ring, or leave strict-zones off to count by even-odd"),
+            );
+        }
+    }
+    zones
+}

@@ -1,0 +1,93 @@
+//! The input of `fleet`: a position of an entity at a time.
+
+use compact_str::CompactString;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
+use waystream_connectors::format::Rejection;
+use waystream_operators::Timestamp;
+
+/// Longest allowed `entity_id`, in bytes.
+const MAX_ID_BYTES: usize = 256;
+
+/// A position as it was reported. Unknown fields are ignored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Position {
+    /// Who.
+    pub entity_id: CompactString,
+    /// When: epoch milliseconds, or RFC 3339 text.
+    #[serde(deserialize_with = "instant")]
+    pub ts: i64,
+    /// Degrees north, WGS84.
+    pub lat: f64,
+    /// Degrees east, WGS84.
+    pub lon: f64,
+    /// Metres per second.
+    #[serde(default)]
+    pub speed: Option<f32>,
+    /// Degrees clockwise from north.
+    #[serde(default)]
+    pub heading: Option<f32>,
+    /// What it is.
+    #[serde(default)]
+    pub kind: Option<CompactString>,
+}
+
+impl Position {
+    /// Event time.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        Timestamp(self.ts)
+    }
+
+    /// What the types cannot say: ranges of the fields.
+    ///
+    /// # Errors
+    /// Names the field and what it allows.
+    pub fn check(&self) -> Result<(), Rejection> {
+        let refuse = |text: String| Err(Rejection::out_of_range(text));
+        if self.entity_id.is_empty() || self.entity_id.len() > MAX_ID_BYTES {
+            let length = self.entity_id.len();
+            return refuse(format!("`entity_id`: {length} bytes, allowed are 1 to {MAX_ID_BYTES}"));
+        }
+        if !(-90.0..=90.0).contains(&self.lat) {
+            return refuse(format!("`lat`: {} is not between -90 and 90", self.lat));
+        }
+        if !(-180.0..=180.0).contains(&self.lon) {
+            return refuse(format!("`lon`: {} is not between -180 and 180", self.lon));
+        }
+        Ok(())
+    }
+}
+
+/// Epoch milliseconds from a whole number or from RFC 3339 text; a plain number in binary forms.
+fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    if deserializer.is_human_readable() {
+        deserializer.deserialize_any(Instant)
+    } else {
+        deserializer.deserialize_i64(Instant)
+    }
+}
+
+struct Instant;
+
+impl Visitor<'_> for Instant {
+    type Value = i64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("epoch milliseconds or an RFC 3339 time")
+    }
+
+    fn visit_i64<E: de::Error>(self, ms: i64) -> Result<i64, E> {
+        Ok(ms)
+    }
+
+    fn visit_u64<E: de::Error>(self, ms: u64) -> Result<i64, E> {
+        i64::try_from(ms).map_err(|_| E::custom("later than time can be counted"))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<i64, E> {
+        let instant: jiff::Timestamp = text.parse().map_err(E::custom)?;
+        Ok(instant.as_nanosecond().div_euclid(1_000_000) as i64)
+    }
+}

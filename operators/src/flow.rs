@@ -1,0 +1,157 @@
+//! A job while it is declared: where streams begin.
+
+use crate::setting::{Setting, nearest};
+use crate::stream::Stream;
+use crate::testing::TestBench;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use waystream_engine::error::JobError;
+use waystream_engine::event::Data;
+use waystream_engine::job::Build;
+use waystream_engine::plan::Plan;
+use waystream_engine::source::{DeadLetter, EventTime};
+use waystream_engine::spec::{Deployment, OpenContext, SinkSpec, SourceSpec};
+
+/// The job under construction. A job is a function `fn build(flow: &Flow)`; it runs once on every
+/// worker and must declare the same each time.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    plan: Plan,
+    deployment: Rc<Deployment>,
+    test: Option<Arc<TestBench>>,
+    used: Rc<RefCell<Used>>,
+}
+
+/// The names a job has asked the deployment about.
+#[derive(Debug, Default)]
+struct Used {
+    sources: BTreeSet<String>,
+    sinks: BTreeSet<String>,
+    settings: BTreeSet<String>,
+}
+
+impl Flow {
+    /// Makes a job function into what the engine runs.
+    pub fn builder(deployment: Deployment, build: impl Fn(&Self) + Send + Sync + 'static) -> Build {
+        Arc::new(move |plan: &Plan| {
+            let deployment = Rc::new(deployment.clone());
+            let flow = Self { plan: plan.clone(), deployment, test: None, used: Rc::default() };
+            build(&flow);
+            flow.refuse_unknown();
+        })
+    }
+
+    pub(crate) fn test_builder(
+        bench: Arc<TestBench>,
+        build: impl Fn(&Self) + Send + Sync + 'static,
+    ) -> Build {
+        Arc::new(move |plan: &Plan| {
+            let deployment = Rc::new(Deployment { disk: bench.disk(), ..Deployment::default() });
+            let (plan, test) = (plan.clone(), Some(Arc::clone(&bench)));
+            build(&Self { plan, deployment, test, used: Rc::default() });
+        })
+    }
+
+    /// Begins a stream with a named source. `spec` is the default that a deployment can replace by
+    /// name; `event_time` says where the time of a record is.
+    pub fn source<R: Data + Sync>(
+        &self,
+        name: &str,
+        spec: impl SourceSpec<R>,
+        event_time: EventTime<R>,
+    ) -> Stream<R> {
+        self.used.borrow_mut().sources.insert(name.to_owned());
+        let source = match &self.test {
+            Some(bench) => bench.source::<R>(name),
+            None => spec.open(&self.context(name, self.deployment.sources.get(name))),
+        };
+        match source {
+            Ok(source) => self.stream(self.plan.source(name, source, event_time)),
+            Err(error) => {
+                self.plan.refuse(error.at(format!("source {name}")));
+                self.stream(waystream_engine::Port::new(Vec::new()))
+            }
+        }
+    }
+
+    /// Records that no source of this job could take, with their raw bytes and where they stood.
+    pub fn dead_letters(&self) -> Stream<DeadLetter> {
+        self.stream(self.plan.dead_letters())
+    }
+
+    /// A named setting of the job, or `default` if the deployment does not set it.
+    pub fn setting<S: Setting>(&self, name: &str, default: S) -> S {
+        self.used.borrow_mut().settings.insert(name.to_owned());
+        let Some(text) = self.deployment.settings.get(name) else { return default };
+        match S::parse(text) {
+            Ok(value) => value,
+            Err(error) => {
+                let what = format!("setting {name}={text}: {error}");
+                self.refuse(JobError::configuration(what));
+                default
+            }
+        }
+    }
+
+    /// Says that the job cannot run as it is declared. The first error is reported.
+    pub fn refuse(&self, error: JobError) {
+        self.plan.refuse(error);
+    }
+
+    /// Refuses names in the deployment that the job does not have.
+    fn refuse_unknown(&self) {
+        let used = self.used.borrow();
+        let sources = self.deployment.sources.keys().map(|name| ("source", name, &used.sources));
+        let sinks = self.deployment.sinks.keys().map(|name| ("sink", name, &used.sinks));
+        let settings =
+            self.deployment.settings.keys().map(|name| ("setting", name, &used.settings));
+        for (kind, name, known) in sources.chain(sinks).chain(settings) {
+            if known.contains(name) {
+                continue;
+            }
+            let hint = match nearest(name, known.iter().map(String::as_str)) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => {
+                    let known: Vec<_> = known.iter().map(String::as_str).collect();
+                    format!("it has: {}", known.join(", "))
+                }
+            };
+            self.refuse(
+                JobError::configuration(format!("the job has no {kind} `{name}`")).hint(hint),
+            );
+        }
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(crate) fn sink<T: Data>(
+        &self,
+        name: &str,
+        port: &waystream_engine::Port<T>,
+        spec: impl SinkSpec<T>,
+    ) {
+        self.used.borrow_mut().sinks.insert(name.to_owned());
+        if let Some(bench) = &self.test {
+            self.plan.sink(name, port, bench.sink::<T>(name));
+            return;
+        }
+        match spec.open(&self.context(name, self.deployment.sinks.get(name))) {
+            Ok(Some(sink)) => self.plan.sink(name, port, sink),
+            Ok(None) => {}
+            Err(error) => self.plan.refuse(error.at(format!("sink {name}"))),
+        }
+    }
+
+    fn stream<T: Data>(&self, port: waystream_engine::Port<T>) -> Stream<T> {
+        Stream::new(self.clone(), port)
+    }
+
+    fn context(&self, name: &str, url: Option<&String>) -> OpenContext {
+        let disk = Arc::clone(&self.deployment.disk);
+        OpenContext { name: name.to_owned(), url: url.cloned(), disk }
+    }
+}

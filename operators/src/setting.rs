@@ -1,0 +1,120 @@
+//! Settings of a job: named values that a deployment can set, with the units people write.
+
+use std::time::Duration;
+
+/// A value that can be written in a setting.
+pub trait Setting: Sized {
+    /// Reads the value.
+    ///
+    /// # Errors
+    /// Says what is wrong and what is right.
+    fn parse(text: &str) -> Result<Self, String>;
+}
+
+impl Setting for String {
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
+impl Setting for bool {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("write true or false".to_owned()),
+        }
+    }
+}
+
+impl Setting for u8 {
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "write a whole number from 0 to 255".to_owned())
+    }
+}
+
+/// A length in metres: `100 m`, `2.5km`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metres(pub f64);
+
+impl Setting for Metres {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (number, unit) = split_unit(text);
+        let scale = match unit {
+            "m" => 1.0,
+            "km" => 1000.0,
+            _ => return Err("write a length such as 100m or 2.5km".to_owned()),
+        };
+        match number.parse::<f64>() {
+            Ok(metres) if metres.is_finite() && metres >= 0.0 => Ok(Self(metres * scale)),
+            _ => Err("write a length such as 100m or 2.5km".to_owned()),
+        }
+    }
+}
+
+impl Setting for Duration {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (number, unit) = split_unit(text);
+        let unit_ms = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "min" | "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            "" => return Err("a duration needs a unit: ms, s, min, h or d".to_owned()),
+            _ => return Err(format!("`{unit}` is no unit of time: use ms, s, min, h or d")),
+        };
+        let number: u64 =
+            number.parse().map_err(|_| "write a duration such as 500ms, 60s or 5min".to_owned())?;
+        let ms = number.checked_mul(unit_ms).ok_or("that is longer than can be counted")?;
+        Ok(Self::from_millis(ms))
+    }
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let end = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
+    (text[..end].trim_end(), &text[end..])
+}
+
+/// The name among `known` that was probably meant: the nearest by edits, if it is near at all.
+#[must_use]
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.into_iter().map(|name| (edits(given, name), name));
+    scored.min().filter(|(edits, name)| *edits <= name.len().div_ceil(3)).map(|(_, name)| name)
+}
+
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let change = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_units_that_exist() {
+        assert_eq!(Duration::parse("60s"), Ok(Duration::from_secs(60)));
+        assert_eq!(Duration::parse("5 min"), Ok(Duration::from_secs(300)));
+        for bad in ["60", "", "5 lightyears", "-1s", "1e3s", "99999999999999999999d"] {
+            assert!(Duration::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_near_name_is_offered_and_a_far_one_is_not() {
+        assert_eq!(nearest("windw", ["window", "zones"]), Some("window"));
+        assert_eq!(nearest("brokers", ["window", "zones"]), None);
+    }
+}
