@@ -8,6 +8,7 @@ mod protocol;
 mod routes;
 mod server;
 mod session;
+mod shown;
 mod table;
 #[cfg(test)]
 mod table_tests;
