@@ -25,18 +25,21 @@ type Rows = BTreeMap<String, BTreeMap<String, String>>;
 
 struct Fleet {
     folder: tempfile::TempDir,
-    source: Option<String>,
+    source: String,
 }
 
 impl Fleet {
-    fn new(source: Option<String>) -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder"), source }
+    /// The job over the bundled ships, as fast as they can be read.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ships = Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs/data/ais_nyharbor.parquet");
+        Self { folder, source: format!("parquet:{}", ships.display()) }
     }
 
     fn run(&self, workers: usize, stop_first: bool) -> Outcome {
         let path = self.folder.path();
         let mut deployment = Deployment::default();
-        deployment.sources.extend(self.source.iter().map(|url| ("positions".into(), url.clone())));
+        deployment.sources.insert("positions".to_owned(), self.source.clone());
         for sink in TABLES.map(|(sink, _)| sink).into_iter().chain(["dead-letters"]) {
             let url = format!("jsonl:{}", path.join(format!("{sink}.jsonl")).display());
             deployment.sinks.insert(sink.to_owned(), url);
@@ -128,7 +131,7 @@ fn same(found: &str, wanted: &str) -> bool {
 #[test]
 fn the_bundled_hour_gives_the_reference_answers_on_one_two_and_three_workers() {
     for workers in 1..=3 {
-        let fleet = Fleet::new(None);
+        let fleet = Fleet::new();
         let outcome = fleet.run(workers, false);
         assert_eq!((outcome.resumed_from, outcome.was_finished), (None, false));
         fleet.compare();
@@ -137,7 +140,7 @@ fn the_bundled_hour_gives_the_reference_answers_on_one_two_and_three_workers() {
 
 #[test]
 fn stopped_and_resumed_on_other_workers_it_gives_the_same() {
-    let fleet = Fleet::new(None);
+    let fleet = Fleet::new();
     fleet.run(2, true);
     let resumed = fleet.run(3, true);
     assert!(resumed.resumed_from.is_some() || resumed.was_finished);

@@ -6,3 +6,4 @@ pub mod generator;
 pub mod parquet;
 pub mod sink;
 pub mod source;
+pub mod websocket;

@@ -7,7 +7,23 @@ use crate::event::Data;
 use crate::sink::Sink;
 use crate::source::Source;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
+
+/// Where a job's views are shown while it runs. Rows are JSON.
+pub trait Views: Send + Sync {
+    /// Sets rows of a keyed view, or removes them with `None`.
+    fn apply(&self, view: &str, changes: Vec<(String, Option<String>)>);
+
+    /// Adds rows to a view that shows the latest ones.
+    fn append(&self, view: &str, rows: Vec<String>);
+}
+
+impl fmt::Debug for dyn Views {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Views")
+    }
+}
 
 /// What is decided outside a job's code: which URL a named source or sink has.
 #[derive(Clone, Debug)]
@@ -18,6 +34,8 @@ pub struct Deployment {
     pub sinks: BTreeMap<String, String>,
     /// Settings of the job by name.
     pub settings: BTreeMap<String, String>,
+    /// Where views are shown; `None` if nobody can look.
+    pub views: Option<Arc<dyn Views>>,
     /// The disk that file sinks write to.
     pub disk: Arc<dyn Disk>,
 }
@@ -26,7 +44,7 @@ impl Default for Deployment {
     fn default() -> Self {
         let disk = Arc::new(LocalDisk);
         let (sources, sinks, settings) = Default::default();
-        Self { sources, sinks, settings, disk }
+        Self { sources, sinks, settings, views: None, disk }
     }
 }
 

@@ -13,6 +13,8 @@
 //! | `allowedLateness` | the same, judged against the record's own partition |
 
 mod cli;
+#[path = "../console/assets.rs"]
+mod console;
 pub mod fleet;
 mod job;
 

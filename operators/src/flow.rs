@@ -12,7 +12,7 @@ use waystream_engine::event::Data;
 use waystream_engine::job::Build;
 use waystream_engine::plan::Plan;
 use waystream_engine::source::{DeadLetter, EventTime};
-use waystream_engine::spec::{Deployment, OpenContext, SinkSpec, SourceSpec};
+use waystream_engine::spec::{Deployment, OpenContext, SinkSpec, SourceSpec, Views};
 
 /// The job under construction. A job is a function `fn build(flow: &Flow)`; it runs once on every
 /// worker and must declare the same each time.
@@ -122,6 +122,10 @@ impl Flow {
                 JobError::configuration(format!("the job has no {kind} `{name}`")).hint(hint),
             );
         }
+    }
+
+    pub(crate) fn views(&self) -> Option<Arc<dyn Views>> {
+        self.deployment.views.clone()
     }
 
     pub(crate) fn plan(&self) -> &Plan {

@@ -11,6 +11,7 @@ mod stateful;
 mod stream;
 mod testing;
 mod unset;
+mod view;
 mod window;
 
 pub use flow::Flow;
@@ -21,6 +22,7 @@ pub use setting::{Metres, Setting, nearest};
 pub use stream::Stream;
 pub use testing::{TestJob, TestOutputs};
 pub use unset::Unset;
+pub use view::Shown;
 pub use waystream_engine::event::{Data, Event};
 pub use waystream_engine::key::Key;
 pub use waystream_engine::source::{DeadLetter, EventTime};

@@ -110,6 +110,10 @@ impl<T: Data> Stream<T> {
         self.flow.sink(name, &self.port, spec);
     }
 
+    pub(crate) fn port(&self) -> &Port<T> {
+        &self.port
+    }
+
     pub(crate) fn flow(&self) -> &Flow {
         &self.flow
     }

@@ -45,6 +45,15 @@ pub(super) struct Run {
     /// Time between checkpoints
     #[arg(long, default_value = "1s", value_parser = interval)]
     pub(super) checkpoint_every: Duration,
+    /// Address of the live map
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7700")]
+    pub(super) listen: String,
+    /// Allow an address off this machine: whoever reaches it can read every view
+    #[arg(long)]
+    pub(super) listen_remote: bool,
+    /// Serve no live map
+    #[arg(long)]
+    pub(super) no_serve: bool,
     /// Start from an empty state
     #[arg(long)]
     pub(super) fresh: bool,

@@ -2,19 +2,22 @@
 
 use super::arguments::Run;
 use super::{say, summary};
-use crate::Job;
+use crate::{Job, console};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use waystream_connectors::websocket::{Hub, Server, ServerConfig};
 use waystream_engine::checkpoint::{Fallback, Folder, LocalDisk};
 use waystream_engine::clock::{Clock, SystemClock};
 use waystream_engine::error::{ErrorKind, JobError, Result};
 use waystream_engine::job::{JobConfig, StopSignal, run as run_job};
+use waystream_engine::metrics::Metrics;
 use waystream_engine::spec::Deployment;
 use waystream_operators::Flow;
 
 pub(super) fn run(job: &Job, arguments: &Run) -> Result<()> {
-    let deployment = Deployment {
+    let mut deployment = Deployment {
         sources: unique("source", &arguments.source)?,
         sinks: unique("sink", &arguments.sink)?,
         settings: unique("set", &arguments.set)?,
@@ -31,10 +34,19 @@ pub(super) fn run(job: &Job, arguments: &Run) -> Result<()> {
     config.stop = stop_on_signals()?;
     let (metrics, clock) = (config.metrics.clone(), SystemClock);
     let started = clock.now();
+    let server = if arguments.no_serve {
+        None
+    } else {
+        let hub = Hub::new(started.0 as u64);
+        let zones = (job.zones)(&deployment.settings);
+        deployment.views = Some(Arc::new(hub.clone()));
+        Some(serve(hub, arguments, zones, metrics.clone())?)
+    };
     let progress = summary::Progress::start(metrics.clone(), !arguments.no_progress);
     let build = job.build;
     let outcome = run_job(config, Flow::builder(deployment, build));
     drop(progress);
+    drop(server);
     let outcome = outcome?;
     let elapsed_ms = clock.now().since_ms(started);
     summary::print(&outcome, &metrics, elapsed_ms, arguments.output);
@@ -46,6 +58,22 @@ pub(super) fn run(job: &Job, arguments: &Run) -> Result<()> {
             .hint("write them out with --sink dead-letters=jsonl:FILE"));
     }
     Ok(())
+}
+
+/// Serves the live map and says where.
+fn serve(hub: Hub, arguments: &Run, zones: Option<String>, metrics: Metrics) -> Result<Server> {
+    let mut config = ServerConfig::new(arguments.listen.clone());
+    config.allow_remote = arguments.listen_remote;
+    config.assets = console::ASSETS.to_vec();
+    config.zones = zones;
+    config.stats = Arc::new(move || {
+        let sources = metrics.sources();
+        let events: u64 = sources.values().map(|source| source.accepted.load(Relaxed)).sum();
+        serde_json::json!({ "events": events })
+    });
+    let server = Server::start(hub, config)?;
+    say(&format!("live map at http://{}\n", server.address()));
+    Ok(server)
 }
 
 /// Refuses a name that is given twice with different values.

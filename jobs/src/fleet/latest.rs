@@ -3,7 +3,7 @@
 use super::position::Position;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
-use waystream_operators::{Cell, Change};
+use waystream_operators::{Cell, Change, Shown};
 
 /// The latest state of one entity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -68,5 +68,14 @@ impl From<Change<CompactString, Latest>> for LiveRow {
             cell: state.cell,
             events,
         }
+    }
+}
+
+impl LiveRow {
+    /// What the row means for the view `live`.
+    #[must_use]
+    pub fn shown(&self) -> Shown {
+        let key = self.entity_id.to_string();
+        if self.change == "remove" { Shown::Gone(key) } else { Shown::Row(key) }
     }
 }

@@ -11,6 +11,7 @@ pub use latest::{Latest, LiveRow};
 pub use position::Position;
 pub use rows::{CrossingRow, StopRow, TripRow};
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 use waystream_connectors::sink::Output;
 use waystream_connectors::source::Input;
@@ -18,7 +19,10 @@ use waystream_engine::error::JobError;
 use waystream_operators::{Cell, EventTime, Flow, Metres, Moving, Tumbling, Zones, mins, secs};
 
 /// A bundled hour of real ships in New York harbour.
-const BUNDLED: &str = concat!("parquet:", env!("CARGO_MANIFEST_DIR"), "/data/ais_nyharbor.parquet");
+const BUNDLED: &str =
+    concat!("parquet:", env!("CARGO_MANIFEST_DIR"), "/data/ais_nyharbor.parquet?speed=60x");
+/// The zones that go with it.
+const HARBOUR_ZONES: &str = include_str!("../../data/harbour_zones.geojson");
 
 /// An entity without events stays for ever unless `expire-after` is set.
 const NEVER: Duration = Duration::MAX;
@@ -56,22 +60,22 @@ pub fn build(flow: &Flow) {
     let observe = move |latest: &mut Latest, p| latest.observe(p, resolution);
     let live = entities.clone().live_if("live", observe);
     let live = if expire_after < NEVER { live.expire_after(expire_after) } else { live };
-    live.map(LiveRow::from).sink("live", Output::named());
-    entities
-        .clone()
-        .geofence("crossings", zones(flow))
-        .map(CrossingRow::from)
-        .sink("crossings", Output::named());
+    let live = live.map(LiveRow::from);
+    live.clone().view("live", LiveRow::shown);
+    live.sink("live", Output::named());
+    let crossings = entities.clone().geofence("crossings", zones(flow)).map(CrossingRow::from);
+    crossings.clone().ticker("crossings");
+    crossings.sink("crossings", Output::named());
     entities
         .clone()
         .trips("trips", flow.setting("trip-gap", mins(5)))
         .map(TripRow::from)
         .sink("trips", Output::named());
     let Metres(radius_m) = flow.setting("stop-radius", Metres(100.0));
-    entities
-        .stops("stops", radius_m, flow.setting("stop-time", mins(5)))
-        .map(StopRow::from)
-        .sink("stops", Output::named());
+    let stops = entities.stops("stops", radius_m, flow.setting("stop-time", mins(5)));
+    let stops = stops.map(StopRow::from);
+    stops.clone().ticker("stops");
+    stops.sink("stops", Output::named());
     flow.dead_letters().sink("dead-letters", Output::named());
 }
 
@@ -80,7 +84,7 @@ fn zones(flow: &Flow) -> Zones {
     let path = flow.setting("zones", String::new());
     let strict = flow.setting("strict-zones", false);
     let read = match path.as_str() {
-        "" => Ok(include_str!("../../data/harbour_zones.geojson").to_owned()),
+        "" => Ok(HARBOUR_ZONES.to_owned()),
         path => std::fs::read_to_string(path).map_err(|error| {
             JobError::configuration(format!("cannot read the zones {path}")).caused_by(error)
         }),
@@ -100,4 +104,13 @@ fn zones(flow: &Flow) -> Zones {
         }
     }
     zones
+}
+
+/// The zones to draw on the map: those of the setting `zones`, or the harbour's.
+#[must_use]
+pub fn zones_text(settings: &BTreeMap<String, String>) -> Option<String> {
+    match settings.get("zones") {
+        None => Some(HARBOUR_ZONES.to_owned()),
+        Some(path) => std::fs::read_to_string(path).ok(),
+    }
 }

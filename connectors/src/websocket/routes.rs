@@ -1,0 +1,179 @@
+//! What is served over HTTP: the page, the socket, and every view as plain JSON.
+
+use super::assets::Asset;
+use super::hub::Hub;
+use super::protocol::{self, Limits, Position};
+use super::server::Stats;
+use super::session;
+use axum::Router;
+use axum::extract::{Path, Request, State, WebSocketUpgrade};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, watch};
+
+/// What every request may use.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) hub: Hub,
+    pub(super) stats: Stats,
+    pub(super) assets: Arc<[Asset]>,
+    pub(super) zones: Option<Arc<str>>,
+    pub(super) limits: Limits,
+    pub(super) allow_remote: bool,
+    /// One permit per session. Bound: `limits.connections`; who finds none is refused.
+    pub(super) sessions: Arc<Semaphore>,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// All routes.
+pub(super) fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/ws", get(socket))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/stats", get(stats))
+        .route("/zones", get(zones))
+        .route("/views", get(views))
+        .route("/views/{view}", get(rows))
+        .route("/views/{view}/{key}", get(row))
+        .fallback(get(file))
+        .layer(middleware::from_fn_with_state(shared.clone(), guard))
+        .with_state(shared)
+}
+
+/// Refuses what another site's page sends: a foreign `Origin`, and on loopback a foreign `Host`
+/// (a name that was rebound to this machine).
+async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let host = text(headers, header::HOST).or(request.uri().authority().map(Authority::as_str));
+    if !shared.allow_remote && !host.is_some_and(is_local) {
+        return (StatusCode::FORBIDDEN, "this server answers to local names only\n")
+            .into_response();
+    }
+    if let Some(origin) = text(headers, header::ORIGIN) {
+        let origin = origin.parse::<Uri>().ok();
+        let authority = origin.as_ref().and_then(Uri::authority).map(Authority::as_str);
+        if authority.is_none() || authority != host {
+            return (StatusCode::FORBIDDEN, "requests from other origins are refused\n")
+                .into_response();
+        }
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, header::HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn is_local(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().trim_matches(['[', ']']);
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+async fn socket(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
+    let Ok(permit) = shared.sessions.clone().try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "too many connections\n").into_response();
+    };
+    let Shared { hub, limits, stop, .. } = shared;
+    upgrade
+        .protocols([protocol::NAME])
+        .max_message_size(limits.message_bytes)
+        .max_frame_size(limits.message_bytes)
+        .on_upgrade(async move |socket| {
+            session::serve(socket, hub, limits, stop).await;
+            drop(permit);
+        })
+}
+
+async fn file(State(shared): State<Shared>, uri: Uri, headers: HeaderMap) -> Response {
+    let path = match uri.path().trim_start_matches('/') {
+        "" => "index.html",
+        path => path,
+    };
+    match shared.assets.iter().find(|asset| asset.path == path) {
+        Some(asset) => asset.respond(&headers),
+        None => (StatusCode::NOT_FOUND, "no such file\n").into_response(),
+    }
+}
+
+async fn stats(State(shared): State<Shared>) -> Response {
+    json((shared.stats)().to_string())
+}
+
+/// No zones are an empty collection, so that the page need not tell the cases apart.
+async fn zones(State(shared): State<Shared>) -> Response {
+    let none = r#"{"type":"FeatureCollection","features":[]}"#;
+    let zones = shared.zones.as_deref().unwrap_or(none).to_owned();
+    ([(header::CONTENT_TYPE, "application/geo+json")], zones).into_response()
+}
+
+async fn views(State(shared): State<Shared>) -> Response {
+    let mut body = format!(r#"{{"generation":{},"views":["#, shared.hub.generation());
+    for (at, view) in shared.hub.views().iter().enumerate() {
+        body.push_str(if at > 0 { r#",{"name":"# } else { r#"{"name":"# });
+        protocol::push_string(&mut body, view.name());
+        let Position { epoch, seq } = view.at();
+        let rows = view.len();
+        let _ = write!(body, r#","rows":{rows},"at":{{"epoch":{epoch},"seq":{seq}}}}}"#);
+    }
+    body.push_str("]}");
+    json(body)
+}
+
+async fn rows(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(view) = shared.hub.find(&name) else { return no_view(&name) };
+    if text(&headers, header::IF_NONE_MATCH) == Some(etag(&shared.hub, view.at()).as_str()) {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
+    let (at, rows) = view.rows();
+    let mut body = String::with_capacity(rows.iter().map(|(_, row)| row.len() + 1).sum());
+    for (_, row) in &rows {
+        body.push(if body.is_empty() { '[' } else { ',' });
+        body.push_str(row);
+    }
+    body.push_str(if rows.is_empty() { "[]" } else { "]" });
+    ([(header::ETAG, etag(&shared.hub, at))], json(body)).into_response()
+}
+
+async fn row(State(shared): State<Shared>, Path((name, key)): Path<(String, String)>) -> Response {
+    let Some(view) = shared.hub.find(&name) else { return no_view(&name) };
+    match view.get(&key) {
+        Some(row) => json(row.to_string()),
+        None => {
+            (StatusCode::NOT_FOUND, format!("no row \"{key}\" in \"{name}\"\n")).into_response()
+        }
+    }
+}
+
+fn etag(hub: &Hub, at: Position) -> String {
+    format!("\"{}-{}-{}\"", hub.generation(), at.epoch, at.seq)
+}
+
+fn no_view(name: &str) -> Response {
+    (StatusCode::NOT_FOUND, format!("no view \"{name}\"; /views lists them\n")).into_response()
+}
+
+fn json(body: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}

@@ -1,0 +1,231 @@
+//! One connected client: reads its messages, sends its frames, and ends it for a stated reason.
+
+use super::hub::Hub;
+use super::outbox::Outbox;
+use super::protocol::{ClientMessage, Limits, Refusal, close_code};
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::SinkExt as _;
+use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// A send that takes longer had to wait for the client to read, which shows that it reads.
+const WAITED: Duration = Duration::from_millis(20);
+
+/// How long a close frame may take to leave.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// Why a session ends.
+#[derive(Debug)]
+enum End {
+    /// The client left, or the connection broke.
+    Gone,
+    /// The server closes it.
+    Close(u16, &'static str),
+}
+
+/// Serves one client until it leaves, breaks a rule, or the server stops.
+pub(super) async fn serve(
+    socket: WebSocket,
+    hub: Hub,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+) {
+    let (sink, mut incoming) = socket.split();
+    let now = Instant::now();
+    let mut session = Session {
+        outbox: Outbox::new(hub, limits.subscriptions),
+        sink,
+        limits,
+        greeted: false,
+        seen: now,
+        next_check: now + limits.hello,
+        pinged: None,
+        round: Round::Asleep,
+        next_round: now,
+    };
+    let end = session.run(&mut incoming, stop).await;
+    tracing::debug!(?end, "a client's session ended");
+    if let End::Close(code, reason) = end {
+        let frame = CloseFrame { code, reason: reason.into() };
+        let closing = async {
+            let _ = session.sink.send(Message::Close(Some(frame))).await;
+            // The client's own close frame, or the end of what it was still sending.
+            while let Some(Ok(_)) = incoming.next().await {}
+        };
+        let _ = timeout(CLOSING, closing).await;
+    }
+}
+
+/// Where the session is in sending deltas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    /// Nothing changed since the last round.
+    Asleep,
+    /// Something changed; waits for the shortest interval to pass.
+    Rung,
+    /// Frames are being sent.
+    Open,
+}
+
+#[derive(Debug)]
+struct Session {
+    outbox: Outbox,
+    sink: SplitSink<WebSocket, Message>,
+    limits: Limits,
+    greeted: bool,
+    /// When the client last showed that it lives.
+    seen: Instant,
+    next_check: Instant,
+    pinged: Option<Instant>,
+    round: Round,
+    next_round: Instant,
+}
+
+impl Session {
+    async fn run(
+        &mut self,
+        incoming: &mut SplitStream<WebSocket>,
+        mut stop: watch::Receiver<bool>,
+    ) -> End {
+        loop {
+            let step = tokio::select! {
+                biased;
+                () = stopped(&mut stop) => {
+                    Err(End::Close(close_code::GOING_AWAY, "the server stops"))
+                }
+                message = incoming.next() => self.take(message).await,
+                () = sleep_until(self.next_check) => self.check().await,
+                () = due(&self.outbox, &mut self.round, self.next_round) => self.advance().await,
+            };
+            if let Err(end) = step {
+                return end;
+            }
+        }
+    }
+
+    async fn take(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        let text = match message {
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                self.seen = Instant::now();
+                return Ok(());
+            }
+            Some(Ok(Message::Binary(_))) => {
+                return Err(End::Close(close_code::BAD_MESSAGE, "messages are text"));
+            }
+            Some(Err(error)) if error.to_string().contains("too long") => {
+                return Err(End::Close(close_code::TOO_LARGE, "a message is above 64 KiB"));
+            }
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
+        };
+        self.seen = Instant::now();
+        let Ok(message) = serde_json::from_str(&text) else {
+            return Err(End::Close(close_code::BAD_MESSAGE, "not a message of waystream.v1"));
+        };
+        self.answer(message).await
+    }
+
+    async fn answer(&mut self, message: ClientMessage) -> Result<(), End> {
+        if !self.greeted && !matches!(message, ClientMessage::Hello) {
+            return Err(End::Close(close_code::BAD_MESSAGE, "the first message is hello"));
+        }
+        match message {
+            ClientMessage::Hello => {
+                self.greeted = true;
+                self.send(self.outbox.encoder().welcome()).await
+            }
+            ClientMessage::Subscribe { id, view, part, mode } => {
+                let narrowed = part.is_some_and(|part| part != "everything");
+                let refusal = if narrowed || mode.is_some_and(|mode| mode != "live") {
+                    let message = "only whole views, live, are served".to_owned();
+                    Some(Refusal { id, code: "unsupported", message, retry: false })
+                } else {
+                    self.outbox.subscribe(id, &view).err()
+                };
+                match refusal {
+                    Some(refusal) => self.send(self.outbox.encoder().refusal(&refusal)).await,
+                    None => Ok(()),
+                }
+            }
+            ClientMessage::Unsubscribe { id } => {
+                self.outbox.unsubscribe(id);
+                Ok(())
+            }
+            ClientMessage::Pong => Ok(()),
+        }
+    }
+
+    /// Pings a silent client and ends a dead one.
+    async fn check(&mut self) -> Result<(), End> {
+        if !self.greeted {
+            return Err(End::Close(close_code::NO_HELLO, "no hello within 15 s"));
+        }
+        match self.pinged {
+            Some(pinged) if self.seen < pinged => {
+                Err(End::Close(close_code::NO_PONG, "no pong within 10 s"))
+            }
+            Some(_) => {
+                self.pinged = None;
+                self.next_check =
+                    Instant::now() + self.limits.ping.saturating_sub(self.limits.pong);
+                Ok(())
+            }
+            None => {
+                self.send(self.outbox.encoder().ping()).await?;
+                let pinged = Instant::now();
+                self.pinged = Some(pinged);
+                self.next_check = pinged + self.limits.pong;
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends one frame of the round, so that the client is heard between frames.
+    async fn advance(&mut self) -> Result<(), End> {
+        if self.round == Round::Rung {
+            self.outbox.begin_round();
+            self.round = Round::Open;
+        }
+        if let Some(frame) = self.outbox.next_frame() {
+            return self.send(frame).await;
+        }
+        self.round = Round::Asleep;
+        self.next_round = Instant::now() + self.limits.interval;
+        Ok(())
+    }
+
+    async fn send(&mut self, frame: String) -> Result<(), End> {
+        let begun = Instant::now();
+        let sent = timeout(self.limits.drain, self.sink.send(Message::Text(frame.into()))).await;
+        match sent {
+            Ok(Ok(())) => {
+                let done = Instant::now();
+                if done - begun > WAITED {
+                    self.seen = done;
+                }
+                Ok(())
+            }
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Close(close_code::TOO_SLOW, "nothing was read for 30 s")),
+        }
+    }
+}
+
+/// Ready when the server stops.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Ready when a frame may be sent; safe to drop and ask again.
+async fn due(outbox: &Outbox, round: &mut Round, next_round: Instant) {
+    if *round == Round::Open {
+        return;
+    }
+    if *round == Round::Asleep {
+        outbox.bell().rung().await;
+        *round = Round::Rung;
+    }
+    sleep_until(next_round).await;
+}

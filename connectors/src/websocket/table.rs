@@ -1,0 +1,299 @@
+//! A keyed table that remembers what changed since any reader's position, not who waits for what.
+//!
+//! Every change takes the next sequence number and is noted once in a log that all readers share.
+//! A reader is only a position: what waits for it are the keys whose last change lies beyond it,
+//! so a slow reader sees the latest value of each key and nothing is queued per reader. Without
+//! readers there is no log, and a change costs one map update.
+
+use super::bell::Bell;
+use super::protocol::Position;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use waystream_engine::time::Epoch;
+
+/// Log entries kept before the first compaction; also the slack of every later one.
+const LOG_SLACK: usize = 1_024;
+
+/// Removed keys remembered for slow readers, at least; beyond this and the number of live rows
+/// the older half is forgotten and readers behind it start over with a snapshot.
+const REMOVED_KEPT: usize = 65_536;
+
+/// A row as it is sent: its key and its JSON text, shared by all who get it.
+pub type KeyedRow = (Arc<str>, Arc<str>);
+
+/// All rows at one position, in the order of their last change.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) at: Position,
+    pub(super) rows: Vec<KeyedRow>,
+}
+
+/// What changed since a reader's last position.
+#[derive(Debug, Default)]
+pub(super) struct Delta {
+    /// The reader's position after it.
+    pub(super) at: Position,
+    pub(super) upsert: Vec<KeyedRow>,
+    pub(super) remove: Vec<Arc<str>>,
+    /// Whether the reader now holds the table as it is at `at`; otherwise more is ready.
+    pub(super) last: bool,
+}
+
+/// What a reader gets when it asks for changes.
+#[derive(Debug)]
+pub(super) enum Changes {
+    /// The changes, perhaps none.
+    Delta(Delta),
+    /// Removals the reader has not seen are forgotten: it needs a snapshot.
+    Lost,
+}
+
+/// How much one delta may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FrameSize {
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+}
+
+#[derive(Debug)]
+struct Row {
+    /// `None` marks a key removed while somebody who may hold it has not been told.
+    text: Option<Arc<str>>,
+    changed: u64,
+    /// The first change since the key was last unknown to everybody.
+    born: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    changed: u64,
+    key: Arc<str>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    seen: u64,
+    bell: Arc<Bell>,
+}
+
+/// The table; its view guards it with one lock.
+#[derive(Debug)]
+pub(super) struct Table {
+    at: Position,
+    rows: HashMap<Arc<str>, Row>,
+    removed: usize,
+    /// Changes in order. Bound: twice the keys plus [`LOG_SLACK`]; nobody waits, it is compacted.
+    log: VecDeque<Entry>,
+    compact_at: usize,
+    /// Changes up to here may be missing from the log.
+    forgotten: u64,
+    readers: HashMap<u64, Reader>,
+    next_reader: u64,
+    next_number: u64,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            at: Position::default(),
+            rows: HashMap::new(),
+            removed: 0,
+            log: VecDeque::new(),
+            compact_at: LOG_SLACK,
+            forgotten: 0,
+            readers: HashMap::new(),
+            next_reader: 0,
+            next_number: 0,
+        }
+    }
+}
+
+impl Table {
+    /// Where the table stands.
+    pub(super) fn at(&self) -> Position {
+        self.at
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len() - self.removed
+    }
+
+    /// The row of a key.
+    pub(super) fn get(&self, key: &str) -> Option<Arc<str>> {
+        self.rows.get(key)?.text.clone()
+    }
+
+    /// How many changes the log holds.
+    #[cfg(test)]
+    pub(super) fn log_len(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Marks `epoch` as committed: what follows belongs to the next one.
+    pub(super) fn seal(&mut self, epoch: Epoch) {
+        self.at.epoch = self.at.epoch.max(epoch.0.saturating_add(1));
+    }
+
+    /// The next number of a row that is known by its number.
+    pub(super) fn next_number(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        number
+    }
+
+    /// Sets the row of a key.
+    pub(super) fn upsert(&mut self, key: &str, text: Box<str>) {
+        self.at.seq += 1;
+        let changed = self.at.seq;
+        let text = Some(Arc::from(text));
+        if let Some(row) = self.rows.get_mut(key) {
+            self.removed -= usize::from(row.text.is_none());
+            row.text = text;
+            row.changed = changed;
+        } else {
+            self.rows.insert(Arc::from(key), Row { text, changed, born: changed });
+        }
+        self.note(key);
+    }
+
+    /// Removes a key; removing an unknown one changes nothing.
+    pub(super) fn remove(&mut self, key: &str) {
+        let Some(row) = self.rows.get_mut(key) else { return };
+        if row.text.take().is_none() {
+            return;
+        }
+        self.at.seq += 1;
+        row.changed = self.at.seq;
+        self.removed += 1;
+        if self.readers.is_empty() {
+            self.forget(key);
+        } else {
+            self.note(key);
+        }
+    }
+
+    /// Wakes every reader.
+    pub(super) fn ring(&self) {
+        for reader in self.readers.values() {
+            reader.bell.ring();
+        }
+    }
+
+    /// Registers a reader, then takes its snapshot: nothing can come between.
+    pub(super) fn register(&mut self, bell: Arc<Bell>) -> (u64, Snapshot) {
+        let reader = self.next_reader;
+        self.next_reader += 1;
+        self.readers.insert(reader, Reader { seen: self.at.seq, bell });
+        (reader, self.snapshot(reader))
+    }
+
+    /// All rows, and the reader moved to where they stand.
+    pub(super) fn snapshot(&mut self, reader: u64) -> Snapshot {
+        if let Some(reader) = self.readers.get_mut(&reader) {
+            reader.seen = self.at.seq;
+        }
+        Snapshot { at: self.at, rows: self.all() }
+    }
+
+    /// All rows in the order of their last change.
+    pub(super) fn all(&self) -> Vec<KeyedRow> {
+        let mut rows: Vec<_> = self
+            .rows
+            .iter()
+            .filter_map(|(key, row)| Some((row.changed, key.clone(), row.text.clone()?)))
+            .collect();
+        rows.sort_unstable_by_key(|(changed, ..)| *changed);
+        rows.into_iter().map(|(_, key, text)| (key, text)).collect()
+    }
+
+    /// What changed since the reader's position, at most one frame of it; moves the position.
+    pub(super) fn changes(&mut self, reader: u64, size: FrameSize) -> Changes {
+        let mut delta = Delta { at: self.at, last: true, ..Delta::default() };
+        let Some(reader) = self.readers.get_mut(&reader) else { return Changes::Delta(delta) };
+        if reader.seen < self.forgotten {
+            return Changes::Lost;
+        }
+        let mut bytes = 0;
+        let first = self.log.partition_point(|entry| entry.changed <= reader.seen);
+        for entry in self.log.range(first..) {
+            let Some(row) = self.rows.get(&entry.key) else { continue };
+            if row.changed != entry.changed {
+                continue;
+            }
+            if delta.upsert.len() + delta.remove.len() >= size.rows || bytes >= size.bytes {
+                delta.last = false;
+                break;
+            }
+            delta.at.seq = entry.changed;
+            bytes += entry.key.len() + row.text.as_ref().map_or(0, |text| text.len());
+            match &row.text {
+                Some(text) => delta.upsert.push((entry.key.clone(), text.clone())),
+                None if row.born <= reader.seen => delta.remove.push(entry.key.clone()),
+                None => {}
+            }
+        }
+        if delta.last {
+            delta.at = self.at;
+        }
+        reader.seen = delta.at.seq;
+        Changes::Delta(delta)
+    }
+
+    /// Forgets a reader; with the last one goes the log.
+    pub(super) fn unregister(&mut self, reader: u64) {
+        self.readers.remove(&reader);
+        if self.readers.is_empty() {
+            self.log = VecDeque::new();
+            self.compact_at = LOG_SLACK;
+            self.rows.retain(|_, row| row.text.is_some());
+            self.removed = 0;
+        }
+    }
+
+    /// Notes that a key changed just now.
+    fn note(&mut self, key: &str) {
+        if self.readers.is_empty() {
+            return;
+        }
+        if let Some((key, _)) = self.rows.get_key_value(key) {
+            self.log.push_back(Entry { changed: self.at.seq, key: key.clone() });
+        }
+        if self.log.len() >= self.compact_at {
+            self.compact();
+        }
+    }
+
+    /// Keeps the last change of each key that some reader still waits for.
+    fn compact(&mut self) {
+        let seen_by_all = self.readers.values().map(|reader| reader.seen).min();
+        self.drop_through(seen_by_all.unwrap_or(self.at.seq));
+        let rows = &self.rows;
+        self.log
+            .retain(|entry| rows.get(&entry.key).is_some_and(|row| row.changed == entry.changed));
+        if self.removed > REMOVED_KEPT.max(self.len())
+            && let Some(middle) = self.log.get(self.log.len() / 2)
+        {
+            self.forgotten = middle.changed;
+            self.drop_through(self.forgotten);
+        }
+        self.compact_at = 2 * self.log.len() + LOG_SLACK;
+    }
+
+    /// Drops the log up to a change, with the removed keys nobody will be told of.
+    fn drop_through(&mut self, changed: u64) {
+        let kept = self.log.partition_point(|entry| entry.changed <= changed);
+        for entry in self.log.drain(..kept).collect::<Vec<_>>() {
+            let last = self.rows.get(&entry.key).filter(|row| row.changed == entry.changed);
+            if last.is_some_and(|row| row.text.is_none()) {
+                self.forget(&entry.key);
+            }
+        }
+    }
+
+    fn forget(&mut self, key: &str) {
+        if self.rows.remove(key).is_some() {
+            self.removed -= 1;
+        }
+    }
+}

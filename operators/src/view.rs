@@ -1,0 +1,65 @@
+//! Shows what comes out of a stream to whoever looks, as it happens.
+
+use crate::stream::Stream;
+use waystream_engine::error::JobError;
+use waystream_engine::event::Data;
+
+/// What a record means for a keyed view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// The row of this key is now this record.
+    Row(String),
+    /// The row of this key is gone.
+    Gone(String),
+}
+
+impl<T: Data> Stream<T> {
+    /// Shows the stream as a table by key. Changes are shown at once, before their epoch is
+    /// committed; after a restart the table fills again as keys change. Costs nothing when the
+    /// deployment shows no views.
+    ///
+    /// ```
+    /// use waystream_operators::{EventTime, Flow, Shown, TestJob, Timestamp, Unset};
+    ///
+    /// fn build(flow: &Flow) {
+    ///     flow.source("scores", Unset, EventTime::by(|score: &(u32, i64)| Timestamp(score.1)))
+    ///         .view("scores", |score| Shown::Row(score.0.to_string()));
+    /// }
+    ///
+    /// TestJob::new(build).input("scores", [(7u32, 0i64)]).run().unwrap();
+    /// ```
+    pub fn view(self, name: &str, shown: impl Fn(&T) -> Shown + 'static) {
+        let Some(views) = self.flow().views() else { return };
+        let name = name.to_owned();
+        self.port().attach(move |_, batch| {
+            let mut changes = Vec::with_capacity(batch.len());
+            for event in &batch {
+                changes.push(match shown(&event.value) {
+                    Shown::Row(key) => (key, Some(json(&name, &event.value)?)),
+                    Shown::Gone(key) => (key, None),
+                });
+            }
+            views.apply(&name, changes);
+            Ok(())
+        });
+    }
+
+    /// Shows the latest records of the stream, newest last.
+    pub fn ticker(self, name: &str) {
+        let Some(views) = self.flow().views() else { return };
+        let name = name.to_owned();
+        self.port().attach(move |_, batch| {
+            let rows: Result<Vec<String>, JobError> =
+                batch.iter().map(|event| json(&name, &event.value)).collect();
+            views.append(&name, rows?);
+            Ok(())
+        });
+    }
+}
+
+fn json<T: serde::Serialize>(view: &str, row: &T) -> Result<String, JobError> {
+    serde_json::to_string(row).map_err(|error| {
+        JobError::failed(format!("a row of view `{view}` cannot be written as JSON"))
+            .caused_by(error)
+    })
+}
