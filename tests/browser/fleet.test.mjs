@@ -1,0 +1,41 @@
+// The quick start in a real browser: `fleet` over the bundled ships, seen through its map.
+
+import assert from "node:assert";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, "../..");
+
+/** Starts fleet and resolves with its process and the address it names. */
+function startFleet(work) {
+  const job = ["run", "--quiet", "--locked", "--package", "waystream", "--", "run", "fleet"];
+  const places = ["--listen", "127.0.0.1:0", "--checkpoints", join(work, "checkpoints")];
+  const fleet = spawn("cargo", [...job, ...places], { cwd: root, detached: true });
+  return new Promise((resolve, reject) => {
+    let said = "";
+    fleet.stderr.on("data", (data) => {
+      said += data;
+      const url = said.match(/http:\/\/\S+/);
+      if (url) resolve({ fleet, url: url[0] });
+    });
+    fleet.on("exit", (code) => reject(new Error(`fleet ended with ${code}: ${said}`)));
+  });
+}
+
+test("ships move on the map and a crossing appears", { timeout: 300_000 }, async () => {
+  const work = mkdtempSync(join(tmpdir(), "waystream-map-"));
+  const { fleet, url } = await startFleet(work);
+  try {
+    const seen = spawnSync("node", [join(here, "map.mjs"), url, join(work, "map.png")], { encoding: "utf8" });
+    assert.equal(seen.status, 0, seen.stdout + seen.stderr);
+  } finally {
+    fleet.removeAllListeners("exit");
+    process.kill(-fleet.pid, "SIGTERM");
+    rmSync(work, { recursive: true, force: true });
+  }
+});
