@@ -1,3 +1,4 @@
 //! operators
 
 pub mod geo;
+pub mod window;

@@ -78,8 +78,7 @@ impl FromStr for Cell {
     type Err = CellError;
 
     fn from_str(text: &str) -> Result<Self, CellError> {
-        let index =
-            u64::from_str_radix(text, 16).map_err(|_| CellError::Text(text.to_owned()))?;
+        let index = u64::from_str_radix(text, 16).map_err(|_| CellError::Text(text.to_owned()))?;
         Self::try_from(index)
     }
 }

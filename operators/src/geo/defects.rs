@@ -115,17 +115,16 @@ fn contact(a: &Tagged, b: &Tagged) -> Contact {
     let (p, q) = (a.edge, b.edge);
     let of_p = [side(q.from, q.to, p.from), side(q.from, q.to, p.to)];
     let of_q = [side(p.from, p.to, q.from), side(p.from, p.to, q.to)];
-    let splits = |sides: [f64; 2]| {
-        (sides[0] > 0.0 && sides[1] < 0.0) || (sides[0] < 0.0 && sides[1] > 0.0)
-    };
+    let splits =
+        |sides: [f64; 2]| (sides[0] > 0.0 && sides[1] < 0.0) || (sides[0] < 0.0 && sides[1] > 0.0);
     if splits(of_p) && splits(of_q) {
         return Contact::Cross;
     }
     if of_p == [0.0, 0.0] && of_q == [0.0, 0.0] {
         let west = a.bounds.west.max(b.bounds.west);
         let south = a.bounds.south.max(b.bounds.south);
-        let point = west == a.bounds.east.min(b.bounds.east)
-            && south == a.bounds.north.min(b.bounds.north);
+        let point =
+            west == a.bounds.east.min(b.bounds.east) && south == a.bounds.north.min(b.bounds.north);
         return match (a.bounds.meets(&b.bounds), point) {
             (false, _) => Contact::Apart,
             (true, true) => Contact::Touch(Vertex { lon: west, lat: south }),

@@ -193,11 +193,7 @@ mod tests {
             4.5: [(Exit, "a"), (Exit, "d")]
             0.5: [(Exit, "c"), (Enter, "b")]
         "#]]
-        .assert_eq(&drive(
-            &mut inside,
-            &zones,
-            &[-1.0, 0.0, 1.5, 1.6, 2.0, 2.5, 4.5, 0.5],
-        ));
+        .assert_eq(&drive(&mut inside, &zones, &[-1.0, 0.0, 1.5, 1.6, 2.0, 2.5, 4.5, 0.5]));
     }
 
     #[test]

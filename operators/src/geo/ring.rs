@@ -169,7 +169,8 @@ mod tests {
     #[test]
     fn repeated_vertices_are_one() {
         let v = |lon, lat| Vertex { lon, lat };
-        let ring = Ring::new(vec![v(0., 0.), v(0., 0.), v(1., 0.), v(1., 1.), v(0., 0.), v(0., 0.)]);
+        let ring =
+            Ring::new(vec![v(0., 0.), v(0., 0.), v(1., 0.), v(1., 1.), v(0., 0.), v(0., 0.)]);
         assert_eq!(ring.vertices(), [v(0., 0.), v(1., 0.), v(1., 1.)]);
         assert_eq!(ring.edges().count(), 3);
         assert_eq!(ring.edges().last(), Some(Edge { from: v(1., 1.), to: v(0., 0.) }));

@@ -64,7 +64,12 @@ impl StopRun {
 
     /// Takes the next position. If it is too far away it becomes the new anchor, and the run before
     /// it is returned if it was long enough for a stop.
-    pub fn observe(&mut self, time: Timestamp, position: Position, rule: &StopRule) -> Option<Stop> {
+    pub fn observe(
+        &mut self,
+        time: Timestamp,
+        position: Position,
+        rule: &StopRule,
+    ) -> Option<Stop> {
         if self.anchor.distance_m(position) <= rule.radius_m {
             self.end_ms = self.end_ms.max(time.0);
             self.n += 1;

@@ -177,7 +177,10 @@ impl<K: Key, T: Data + Moving> Operator<K, T> for Trips {
         if let Some(row) = row {
             scope.emit_at(self.closing_time(row.end_ms), (key, row));
         }
-        scope.wake_at(slot, last.map(|last| Timestamp(self.closing_time(last.0).0.saturating_add(1))))
+        scope.wake_at(
+            slot,
+            last.map(|last| Timestamp(self.closing_time(last.0).0.saturating_add(1))),
+        )
     }
 
     fn on_timer(

@@ -84,7 +84,8 @@ impl Grid {
             let south = self.south + row as f64 * height - slack_lat;
             let north = south + height + 2.0 * slack_lat;
             let lon_at = |lat: f64, level: f64| {
-                let part = if rise > 0.0 { ((lat - low.lat) / rise).clamp(0.0, 1.0) } else { level };
+                let part =
+                    if rise > 0.0 { ((lat - low.lat) / rise).clamp(0.0, 1.0) } else { level };
                 low.lon + part * (high.lon - low.lon)
             };
             let (one, other) = (lon_at(south, 0.0), lon_at(north, 1.0));
@@ -105,8 +106,7 @@ struct Crowded {
 impl ZoneIndex {
     pub(super) fn new(shapes: &[&Shape]) -> Self {
         let bounds = shapes.iter().fold(Bounds::EMPTY, |all, shape| all.joined(&shape.bounds));
-        let mut index =
-            Self { bounds, grids: Vec::new(), cells: Vec::new(), members: Vec::new() };
+        let mut index = Self { bounds, grids: Vec::new(), cells: Vec::new(), members: Vec::new() };
         let side = ((16 * shapes.len()) as f64).sqrt() as usize;
         let all: Vec<u32> = (0..shapes.len() as u32).collect();
         let mut waiting = VecDeque::new();

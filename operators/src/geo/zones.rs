@@ -101,7 +101,9 @@ impl ZonesError {
             Self::Feature { hint, .. } => hint,
             Self::TooManyVertices { .. } => "simplify the polygons, or raise `max_vertices`",
             Self::SameName { .. } => "give each feature its own `id` property",
-            Self::Invalid(_) => "repair them (ST_MakeValid, shapely.make_valid), or do not be strict",
+            Self::Invalid(_) => {
+                "repair them (ST_MakeValid, shapely.make_valid), or do not be strict"
+            }
         }
     }
 }
@@ -144,7 +146,8 @@ impl Zones {
 
     fn new(features: Vec<Feature>, defects: Vec<Defect>) -> Self {
         let zone = |feature: Feature| {
-            let edges: Vec<Edge> = feature.polygons.iter().flatten().flat_map(Ring::edges).collect();
+            let edges: Vec<Edge> =
+                feature.polygons.iter().flatten().flat_map(Ring::edges).collect();
             Zone { name: feature.name, shape: Shape::new(&edges) }
         };
         let zones: Vec<_> = features.into_iter().map(zone).collect();

@@ -157,10 +157,7 @@ fn invalid_polygons_are_reported_or_refused() {
         (json!([[big, rectangle(0., 0., 3., 3.), square(1.2)]]), Some(DefectKind::RingsOverlap)),
         (json!([[big, rectangle(-1., -1., 3., 3.), square(1.2)]]), Some(DefectKind::HoleMisplaced)),
         (json!([[big, rectangle(0., 0., 5., 1.)]]), Some(DefectKind::RingsOverlap)),
-        (
-            json!([[big, [[-5, 0], [0, 1], [5, 0], [0, -1], [-5, 0]]]]),
-            Some(DefectKind::InsideCut),
-        ),
+        (json!([[big, [[-5, 0], [0, 1], [5, 0], [0, -1], [-5, 0]]]]), Some(DefectKind::InsideCut)),
         (json!([[square(0.)], [square(0.5)]]), Some(DefectKind::RingsOverlap)),
         (json!([[square(0.)], [square(1.)]]), Some(DefectKind::RingsOverlap)),
         (json!([[big], [square(1.)]]), Some(DefectKind::PolygonsOverlap)),
