@@ -180,3 +180,129 @@ where
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::window::Sliding;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+    use waystream_engine::time::ms;
+
+    type Values = Vec<i64>;
+
+    /// The windows of one key without an engine: what the operator does, on a plain map.
+    struct Book<F> {
+        operator: Aggregate<Values, F>,
+        open: BTreeMap<i64, (Filling<Values>, Timestamp)>,
+        panes: Vec<(i64, Values)>,
+        late: Vec<i64>,
+    }
+
+    impl<F: Fn(&mut Values, i64)> Book<F> {
+        fn take(&mut self, time: i64, watermark: i64) {
+            let mut counted = false;
+            for start in self.operator.windows.starts_ms(Timestamp(time)) {
+                if self.operator.too_late(start, Timestamp(watermark)) {
+                    continue;
+                }
+                counted = true;
+                let end = self.operator.windows.window(start).end;
+                let (filling, _) =
+                    self.open.entry(start).or_insert_with(|| (Filling::default(), end));
+                let updated = filling.observe(|values| (self.operator.add)(values, time));
+                self.panes.extend(updated.map(|values| (start, values)));
+            }
+            if !counted {
+                self.late.push(time);
+            }
+        }
+
+        fn advance(&mut self, watermark: i64) {
+            while let Some((&start, _)) =
+                self.open.iter().find(|(_, (_, deadline))| deadline.0 <= watermark)
+            {
+                let Some((filling, deadline)) = self.open.get_mut(&start) else { return };
+                match self.operator.step_when_due(start, filling.fired) {
+                    Step::FireAndKeepUntil(later) => {
+                        filling.fired = true;
+                        *deadline = later;
+                        self.panes.push((start, filling.value.clone()));
+                    }
+                    Step::FireAndForget => {
+                        self.panes.push((start, filling.value.clone()));
+                        self.open.remove(&start);
+                    }
+                    Step::Forget => drop(self.open.remove(&start)),
+                }
+            }
+        }
+    }
+
+    fn book(windows: Sliding, lateness: u64) -> Book<impl Fn(&mut Values, i64)> {
+        let operator = Aggregate::<Values, _>::over(windows, |values: &mut Values, time| {
+            values.push(time);
+            values.sort_unstable();
+        });
+        let operator = operator.unwrap().allowed_lateness(ms(lateness));
+        Book { operator, open: BTreeMap::new(), panes: Vec::new(), late: Vec::new() }
+    }
+
+    #[test]
+    fn a_late_event_updates_its_window_until_that_is_forgotten() {
+        let mut book = book(Sliding::of(ms(10), ms(10)), 5);
+        book.take(3, i64::MIN);
+        book.advance(9);
+        assert_eq!(book.panes, []);
+        book.advance(10);
+        book.take(4, 14);
+        book.advance(14);
+        book.take(5, 15);
+        book.advance(15);
+        assert_eq!(book.panes, [(0, vec![3]), (0, vec![3, 4])]);
+        assert_eq!((book.late, book.open.len()), (vec![5], 0));
+    }
+
+    proptest! {
+        /// The last pane of a window holds every event that was not late, and there is one pane
+        /// more than there were updates; with no lateness allowed there is exactly one.
+        #[test]
+        fn the_last_panes_are_those_of_the_whole_list(
+            events in proptest::collection::vec((-100i64..100, 0i64..30), 0..60),
+            slide in 1u64..8, times in 1u64..4, lateness in prop_oneof![Just(0u64), 1u64..20],
+            behind in 0i64..10,
+        ) {
+            let size = (slide * times) as i64;
+            let windows = Sliding::of(ms(slide * times), ms(slide));
+            let mut book = book(windows, lateness);
+            let (mut expected, mut late) = (BTreeMap::<i64, Values>::new(), Vec::new());
+            let mut watermark = i64::MIN;
+            for (drift, jitter) in events {
+                let time = drift - jitter;
+                // The combined watermark lags behind that of the partition.
+                book.advance(watermark.saturating_sub(behind));
+                book.take(time, watermark);
+                let holding = (-200..200i64).filter(|start| start.rem_euclid(slide as i64) == 0
+                    && *start <= time && time < start + size
+                    && start + size + lateness as i64 > watermark);
+                let mut counted = false;
+                holding.for_each(|start| {
+                    counted = true;
+                    expected.entry(start).or_default().push(time);
+                });
+                if !counted {
+                    late.push(time);
+                }
+                watermark = watermark.max(time - 10);
+            }
+            book.advance(i64::MAX);
+            expected.values_mut().for_each(|values| values.sort_unstable());
+            let last: BTreeMap<_, _> = book.panes.iter().cloned().collect();
+            prop_assert_eq!(last, expected);
+            prop_assert_eq!(book.late, late);
+            prop_assert!(book.open.is_empty());
+            let windows: BTreeSet<_> = book.panes.iter().map(|(start, _)| start).collect();
+            prop_assert!(lateness > 0 || windows.len() == book.panes.len());
+        }
+    }
+}

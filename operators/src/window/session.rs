@@ -213,3 +213,111 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use proptest::prelude::*;
+
+    type Values = Vec<i64>;
+    type Row = (i64, i64, Values);
+
+    fn take(sessions: &mut Sessions<Values>, rule: Rule, time: i64, watermark: i64) -> Option<Row> {
+        let merge = |values: &mut Values, mut later: Values| values.append(&mut later);
+        let (time, watermark) = (Timestamp(time), Timestamp(watermark));
+        let updated = sessions.observe(time, watermark, rule, |values| values.push(time.0), merge);
+        updated.map(row)
+    }
+
+    fn advance(sessions: &mut Sessions<Values>, rule: Rule, watermark: i64) -> Vec<Row> {
+        let mut rows = Vec::new();
+        sessions
+            .advance(Timestamp(watermark), rule, |window, value| rows.push(row((window, value))));
+        rows
+    }
+
+    fn row((window, mut values): (Window, Values)) -> Row {
+        values.sort_unstable();
+        (window.start.0, window.end.0, values)
+    }
+
+    #[test]
+    fn events_a_gap_apart_are_together_and_one_between_joins_two() {
+        let rule = Rule { gap_ms: 10, lateness_ms: 30 };
+        let mut sessions = Sessions::default();
+        let mut said = String::new();
+        for (time, watermark) in [(0, 0), (10, 0), (21, 0), (50, 30), (41, 30), (12, 30), (60, 61)]
+        {
+            let fired = advance(&mut sessions, rule, watermark);
+            let updated = take(&mut sessions, rule, time, watermark);
+            said += &format!("{time} at {watermark}: {fired:?} {updated:?}\n");
+        }
+        said += &format!("end: {:?}\n", advance(&mut sessions, rule, i64::MAX));
+        expect![[r#"
+            0 at 0: [] None
+            10 at 0: [] None
+            21 at 0: [] None
+            50 at 30: [(0, 20, [0, 10])] None
+            41 at 30: [] None
+            12 at 30: [] None
+            60 at 61: [(0, 31, [0, 10, 12, 21]), (41, 60, [41, 50])] None
+            end: [(41, 70, [41, 50, 60])]
+        "#]]
+        .assert_eq(&said);
+        assert_eq!(sessions, Sessions::default());
+    }
+
+    #[test]
+    fn a_late_event_updates_a_session_that_is_over() {
+        let rule = Rule { gap_ms: 10, lateness_ms: 30 };
+        let mut sessions = Sessions::default();
+        take(&mut sessions, rule, 0, 0);
+        assert_eq!(sessions.deadline(rule), Some(Timestamp(11)));
+        assert_eq!(advance(&mut sessions, rule, 30), [(0, 10, vec![0])]);
+        assert_eq!(take(&mut sessions, rule, 5, 30), Some((0, 15, vec![0, 5])));
+        assert_eq!(sessions.deadline(rule), Some(Timestamp(46)));
+        assert_eq!(advance(&mut sessions, rule, 46), []);
+        assert_eq!(sessions.deadline(rule), None);
+    }
+
+    proptest! {
+        /// Sorts all events that are not late and cuts them at the gaps.
+        #[test]
+        fn the_last_panes_are_those_of_the_whole_list(
+            events in proptest::collection::vec((0i64..200, 0i64..40), 0..60),
+            gap_ms in 1i64..12, lateness_ms in prop_oneof![Just(0i64), 1i64..20],
+            behind in 0i64..10, slack in 0i64..30,
+        ) {
+            let rule = Rule { gap_ms, lateness_ms };
+            let mut sessions = Sessions::default();
+            let (mut counted, mut rows, mut watermark) = (Vec::new(), Vec::new(), i64::MIN);
+            for (drift, jitter) in events {
+                let time = drift - jitter;
+                let combined = watermark.saturating_sub(behind);
+                rows.extend(advance(&mut sessions, rule, combined));
+                if time >= watermark.saturating_sub(lateness_ms) {
+                    rows.extend(take(&mut sessions, rule, time, combined));
+                    counted.push(time);
+                }
+                watermark = watermark.max(time.saturating_sub(slack));
+            }
+            rows.extend(advance(&mut sessions, rule, i64::MAX));
+            prop_assert_eq!(sessions.deadline(rule), None);
+            counted.sort_unstable();
+            let batch: Vec<Row> = counted
+                .chunk_by(|a, b| b - a <= gap_ms)
+                .map(|piece| (piece[0], piece[piece.len() - 1] + gap_ms, piece.to_vec()))
+                .collect();
+            for row in &batch {
+                prop_assert!(rows.contains(row), "{:?} is not in {:?}", row, rows);
+            }
+            // Whatever else was emitted is an earlier state of one of them.
+            for row in &rows {
+                let within = |all: &Row| all.0 <= row.0 && row.1 <= all.1;
+                prop_assert!(batch.iter().any(within), "{:?} is in none of {:?}", row, batch);
+            }
+            prop_assert!(lateness_ms > 0 || rows.len() == batch.len());
+        }
+    }
+}
