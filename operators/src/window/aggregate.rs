@@ -23,14 +23,14 @@ use waystream_engine::time::{Timestamp, millis};
 /// window's last millisecond. A window without events yields nothing.
 ///
 /// State is one entry per key and window, so an event costs one entry for each window it is in.
-pub struct Aggregate<A, F> {
+pub struct Aggregate<T, A, F> {
     windows: Windows,
     lateness_ms: i64,
     add: F,
-    accumulator: PhantomData<fn() -> A>,
+    folds: PhantomData<fn(&T) -> A>,
 }
 
-impl<A, F> fmt::Debug for Aggregate<A, F> {
+impl<T, A, F> fmt::Debug for Aggregate<T, A, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { windows, lateness_ms, .. } = self;
         f.debug_struct("Aggregate")
@@ -40,7 +40,7 @@ impl<A, F> fmt::Debug for Aggregate<A, F> {
     }
 }
 
-impl<A, F> Aggregate<A, F> {
+impl<T, A, F: Fn(&mut A, &Event<T>)> Aggregate<T, A, F> {
     /// Aggregates over [`Tumbling`](super::Tumbling) or [`Sliding`](super::Sliding) windows; `add`
     /// puts an event into an accumulator.
     ///
@@ -51,7 +51,7 @@ impl<A, F> Aggregate<A, F> {
         W: TryInto<Windows, Error = WindowError>,
     {
         let windows = windows.try_into()?;
-        Ok(Self { windows, lateness_ms: 0, add, accumulator: PhantomData })
+        Ok(Self { windows, lateness_ms: 0, add, folds: PhantomData })
     }
 
     /// Keeps windows for so long after their end, for late events; zero unless said.
@@ -105,14 +105,14 @@ impl<A: Clone> Filling<A> {
 
 type ScopeOf<'a, K, A, T> = Scope<'a, PerWindow<K>, Filling<A>, Pane<K, A>, T>;
 
-impl<A: Data, F> Aggregate<A, F> {
-    fn emit<K: Key, T>(&self, key: K, start_ms: i64, value: A, scope: &mut ScopeOf<'_, K, A, T>) {
+impl<T, A: Data, F: Fn(&mut A, &Event<T>)> Aggregate<T, A, F> {
+    fn emit<K: Key>(&self, key: K, start_ms: i64, value: A, scope: &mut ScopeOf<'_, K, A, T>) {
         let window = self.windows.window(start_ms);
         scope.emit_at(window.last(), Pane { key, window, value });
     }
 }
 
-impl<K, T, A, F> Operator<K, T> for Aggregate<A, F>
+impl<K, T, A, F> Operator<K, T> for Aggregate<T, A, F>
 where
     K: Key,
     T: Data,
@@ -187,30 +187,33 @@ mod tests {
     use crate::window::Sliding;
     use proptest::prelude::*;
     use std::collections::{BTreeMap, BTreeSet};
+    use waystream_engine::event::Origin;
     use waystream_engine::time::ms;
 
     type Values = Vec<i64>;
 
     /// The windows of one key without an engine: what the operator does, on a plain map.
     struct Book<F> {
-        operator: Aggregate<Values, F>,
+        operator: Aggregate<(), Values, F>,
         open: BTreeMap<i64, (Filling<Values>, Timestamp)>,
         panes: Vec<(i64, Values)>,
         late: Vec<i64>,
     }
 
-    impl<F: Fn(&mut Values, i64)> Book<F> {
+    impl<F: Fn(&mut Values, &Event<()>)> Book<F> {
         fn take(&mut self, time: i64, watermark: i64) {
+            let (at, watermark) = (Timestamp(time), Timestamp(watermark));
+            let event = Event { time: at, watermark, origin: Origin::default(), value: () };
             let mut counted = false;
-            for start in self.operator.windows.starts_ms(Timestamp(time)) {
-                if self.operator.too_late(start, Timestamp(watermark)) {
+            for start in self.operator.windows.starts_ms(at) {
+                if self.operator.too_late(start, watermark) {
                     continue;
                 }
                 counted = true;
                 let end = self.operator.windows.window(start).end;
                 let (filling, _) =
                     self.open.entry(start).or_insert_with(|| (Filling::default(), end));
-                let updated = filling.observe(|values| (self.operator.add)(values, time));
+                let updated = filling.observe(|values| (self.operator.add)(values, &event));
                 self.panes.extend(updated.map(|values| (start, values)));
             }
             if !counted {
@@ -239,9 +242,9 @@ mod tests {
         }
     }
 
-    fn book(windows: Sliding, lateness: u64) -> Book<impl Fn(&mut Values, i64)> {
-        let operator = Aggregate::<Values, _>::over(windows, |values: &mut Values, time| {
-            values.push(time);
+    fn book(windows: Sliding, lateness: u64) -> Book<impl Fn(&mut Values, &Event<()>)> {
+        let operator = Aggregate::over(windows, |values: &mut Values, event: &Event<()>| {
+            values.push(event.time.0);
             values.sort_unstable();
         });
         let operator = operator.unwrap().allowed_lateness(ms(lateness));

@@ -120,20 +120,24 @@ impl<A: Default + Clone> Sessions<A> {
 /// counts never belongs to a session that is already forgotten: one is forgotten only when the
 /// watermark has passed its end by more than the allowed lateness, and everything that counts is
 /// then more than a gap away from it.
-pub struct SessionAggregate<A, F, M> {
+pub struct SessionAggregate<T, A, F, M> {
     rule: Rule,
     add: F,
     merge: M,
-    accumulator: PhantomData<fn() -> A>,
+    folds: PhantomData<fn(&T) -> A>,
 }
 
-impl<A, F, M> fmt::Debug for SessionAggregate<A, F, M> {
+impl<T, A, F, M> fmt::Debug for SessionAggregate<T, A, F, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionAggregate").field("rule", &self.rule).finish_non_exhaustive()
     }
 }
 
-impl<A, F, M> SessionAggregate<A, F, M> {
+impl<T, A, F, M> SessionAggregate<T, A, F, M>
+where
+    F: Fn(&mut A, &Event<T>),
+    M: Fn(&mut A, A),
+{
     /// Aggregates over sessions; `add` puts an event into an accumulator, `merge` puts the
     /// accumulator of a later session into that of an earlier one.
     ///
@@ -141,7 +145,7 @@ impl<A, F, M> SessionAggregate<A, F, M> {
     /// If the gap is zero or not a whole number of milliseconds.
     pub fn over(session: Session, add: F, merge: M) -> Result<Self, WindowError> {
         let rule = Rule { gap_ms: session.gap_ms()?, lateness_ms: 0 };
-        Ok(Self { rule, add, merge, accumulator: PhantomData })
+        Ok(Self { rule, add, merge, folds: PhantomData })
     }
 
     /// Keeps sessions for so long after their end, for late events; zero unless said.
@@ -158,7 +162,7 @@ fn emit<K: Key, A: Data, T>(pane: Pane<K, A>, scope: &mut ScopeOf<'_, K, A, T>) 
     scope.emit_at(pane.window.last(), pane);
 }
 
-impl<K, T, A, F, M> Operator<K, T> for SessionAggregate<A, F, M>
+impl<K, T, A, F, M> Operator<K, T> for SessionAggregate<T, A, F, M>
 where
     K: Key,
     T: Data,
