@@ -1,5 +1,7 @@
 //! Every operator of this crate's `geo` and `window` folders on the real engine, two workers.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use expect_test::{Expect, expect};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};

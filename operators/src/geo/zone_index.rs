@@ -41,8 +41,9 @@ const CROWD: usize = 3;
 const DIVISION: usize = 8;
 /// A cell is not divided below this size, about a metre.
 const SMALLEST_DEGREES: f64 = 1e-5;
-/// What rounding may move, as a part of a cell's size, with a wide margin.
-const SLACK: f64 = 1e-3;
+/// How far rounding may move an edge or the border of a cell, with a wide margin: a part of the
+/// cell's size, and degrees.
+const SLACK: (f64, f64) = (1e-3, 1e-11);
 
 impl Grid {
     fn column(&self, lon: f64) -> usize {
@@ -63,6 +64,12 @@ impl Grid {
         (size(self.columns_per_degree), size(self.rows_per_degree))
     }
 
+    /// How far beyond its borders a cell looks for edges, in degrees of longitude and latitude.
+    fn slack(&self) -> (f64, f64) {
+        let (width, height) = self.cell_size();
+        (width * SLACK.0 + SLACK.1, height * SLACK.0 + SLACK.1)
+    }
+
     fn cell_bounds(&self, column: usize, row: usize) -> Bounds {
         let (width, height) = self.cell_size();
         let west = self.west + column as f64 * width;
@@ -72,8 +79,8 @@ impl Grid {
 
     /// Calls `mark` with every column and row that the edge may touch.
     fn trace(&self, edge: &Edge, mut mark: impl FnMut(usize, usize)) {
-        let (width, height) = self.cell_size();
-        let (slack_lon, slack_lat) = (width * SLACK, height * SLACK);
+        let (_, height) = self.cell_size();
+        let (slack_lon, slack_lat) = self.slack();
         let bounds = edge.bounds();
         let (low, high) = match edge.from.lat <= edge.to.lat {
             true => (edge.from, edge.to),
@@ -204,12 +211,12 @@ fn sort_cells(grid: &Grid, area: Bounds, zone: u32, shape: &Shape, found: &mut [
     let (south, north) = (grid.row(shape.bounds.south), grid.row(shape.bounds.north));
     let columns = east - west + 1;
     let mut across = vec![false; columns * (north - south + 1)];
-    let (width, height) = grid.cell_size();
+    let (slack_lon, slack_lat) = grid.slack();
     let reach = Bounds {
-        west: area.west - width * SLACK,
-        south: area.south - height * SLACK,
-        east: area.east + width * SLACK,
-        north: area.north + height * SLACK,
+        west: area.west - slack_lon,
+        south: area.south - slack_lat,
+        east: area.east + slack_lon,
+        north: area.north + slack_lat,
     };
     for edge in shape.edges_between(reach.south, reach.north) {
         if edge.bounds().meets(&reach) {

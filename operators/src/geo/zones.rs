@@ -22,6 +22,18 @@ use waystream_engine::error::JobError;
 ///
 /// Zones are numbered from 0 in the order of their names. Numbers are of this set only; names are
 /// what outlives it.
+///
+/// ```
+/// use waystream_operators::geo::{Position, Zones};
+///
+/// let text = r#"{"type": "Feature", "properties": {"id": "harbour"}, "geometry": {
+///     "type": "Polygon", "coordinates": [[[9.9, 53.5], [10, 53.5], [10, 53.6], [9.9, 53.5]]]}}"#;
+/// let zones = Zones::from_geojson(text)?;
+/// let mut found = Vec::new();
+/// zones.containing(Position::new(53.52, 9.97)?, &mut found);
+/// assert_eq!(zones.name(found[0]), "harbour");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Zones {
     zones: Vec<Zone>,

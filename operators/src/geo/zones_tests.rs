@@ -267,6 +267,39 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Zones of a tenth of a millimetre beside zones of the size of countries.
+    #[test]
+    fn the_index_takes_zones_of_any_size(
+        given in proptest::collection::vec(
+            (
+                proptest::collection::vec((-1.0f64..1.0, -1.0f64..1.0), 3..9),
+                prop_oneof![Just(1e-9), Just(1e-6), Just(1e-3), Just(1.0), Just(40.0)],
+                prop_oneof![Just((0.0, 0.0)), Just((139.5, 49.5)), Just((-139.0, -49.0))],
+            ),
+            1..40,
+        ),
+        points in proptest::collection::vec((0usize..40, -1.1f64..1.1, -1.1f64..1.1), 200),
+    ) {
+        let features: Vec<_> = given.iter().enumerate().map(|(i, (corners, size, (x, y)))| {
+            let mut ring: Vec<_> =
+                corners.iter().map(|(u, v)| [x + u * size, y + v * size]).collect();
+            ring.push(ring[0]);
+            feature(&format!("{i:02}"), &json!([[ring]]))
+        }).collect();
+        let zones = zones(&features);
+        let mut found = Vec::new();
+        for (near, u, v) in points {
+            let (_, size, (x, y)) = &given[near % given.len()];
+            let position = at((y + v * size).clamp(-90.0, 90.0), x + u * size * 0.9);
+            zones.containing(position, &mut found);
+            prop_assert_eq!(&found, &zones.containing_by_search(position), "{:?}", position);
+        }
+    }
+}
+
 /// The files of reference fences, if they lie beside the repository.
 fn fence_files() -> Vec<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/fences");
