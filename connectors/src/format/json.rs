@@ -188,4 +188,15 @@ mod tests {
         let long = format!(r#"{{"id":"{}"}}"#, "a".repeat(MAX_RECORD_BYTES));
         assert!(decode(long.as_bytes()).starts_with("too_large"));
     }
+
+    proptest::proptest! {
+        /// Written with all 17 digits, a number comes back as the very same double.
+        #[test]
+        fn numbers_are_read_exactly(lat in -90.0f64..90.0) {
+            let payload = format!(r#"{{"id":"a","lat":{lat:.17}}}"#);
+            let ping = decode_json::<Ping>(payload.as_bytes()).expect("a ping");
+            let nearest: f64 = format!("{lat:.17}").parse().expect("a number");
+            proptest::prop_assert_eq!(ping.lat.to_bits(), nearest.to_bits());
+        }
+    }
 }
