@@ -16,6 +16,7 @@ pub mod job;
 pub mod key;
 mod keyed;
 pub mod metrics;
+mod nearest;
 pub mod operator;
 pub mod plan;
 pub mod sabotage;
@@ -28,3 +29,4 @@ pub mod time;
 mod worker;
 
 pub use dataflow::{Context, Parcel, Payload, Port, StageId};
+pub use nearest::nearest;

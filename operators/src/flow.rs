@@ -1,6 +1,6 @@
 //! A job while it is declared: where streams begin.
 
-use crate::setting::{Setting, nearest};
+use crate::setting::Setting;
 use crate::stream::Stream;
 use crate::testing::TestBench;
 use std::cell::RefCell;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use waystream_engine::error::JobError;
 use waystream_engine::event::Data;
 use waystream_engine::job::Build;
+use waystream_engine::nearest;
 use waystream_engine::plan::Plan;
 use waystream_engine::source::{DeadLetter, EventTime};
 use waystream_engine::spec::{Deployment, OpenContext, SinkSpec, SourceSpec, Views};

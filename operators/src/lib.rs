@@ -18,7 +18,7 @@ pub use flow::Flow;
 pub use geo::{Cell, Crossing, CrossingKind, Moving, Stop, Trip, Zone, Zones, haversine_m};
 pub use keyed::Keyed;
 pub use live::Change;
-pub use setting::{Metres, Setting, nearest};
+pub use setting::{Metres, Setting};
 pub use stream::Stream;
 pub use testing::{TestJob, TestOutputs};
 pub use unset::Unset;

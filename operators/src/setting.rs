@@ -77,28 +77,6 @@ fn split_unit(text: &str) -> (&str, &str) {
     (text[..end].trim_end(), &text[end..])
 }
 
-/// The name among `known` that was probably meant: the nearest by edits, if it is near at all.
-#[must_use]
-pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.into_iter().map(|name| (edits(given, name), name));
-    scored.min().filter(|(edits, name)| *edits <= name.len().div_ceil(3)).map(|(_, name)| name)
-}
-
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let change = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,11 +88,5 @@ mod tests {
         for bad in ["60", "", "5 lightyears", "-1s", "1e3s", "99999999999999999999d"] {
             assert!(Duration::parse(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_near_name_is_offered_and_a_far_one_is_not() {
-        assert_eq!(nearest("windw", ["window", "zones"]), Some("window"));
-        assert_eq!(nearest("brokers", ["window", "zones"]), None);
     }
 }

@@ -1,9 +1,10 @@
 //! Which column of an archive each field of a record comes from, as configured.
 
-use crate::source::{field_names, nearest};
+use crate::source::field_names;
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use waystream_engine::error::{JobError, Result};
+use waystream_engine::nearest;
 
 /// How the fields of a record are found in an archive.
 #[derive(Clone, Debug)]

@@ -2,13 +2,13 @@
 
 use super::columns::Columns;
 use super::file::{check_codecs, refused};
-use crate::source::nearest;
 use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::schema::types::SchemaDescriptor;
 use std::path::Path;
 use waystream_engine::error::{JobError, Result};
+use waystream_engine::nearest;
 
 /// The columns of one file that a record is made of.
 #[derive(Clone, Debug)]

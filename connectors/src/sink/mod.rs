@@ -3,7 +3,6 @@
 mod blackhole;
 mod claim;
 mod jsonl;
-mod nearest;
 mod output;
 mod parquet;
 mod stdout;

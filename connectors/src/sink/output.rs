@@ -2,7 +2,6 @@
 
 use super::blackhole::BlackholeSink;
 use super::jsonl::JsonlSink;
-use super::nearest::nearest;
 use super::parquet::{ParquetSink, ROLL_BYTES};
 use super::stdout::StdoutSink;
 use super::url::{SinkUrl, parse_bytes};
@@ -11,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::event::Data;
+use waystream_engine::nearest;
 use waystream_engine::sink::Sink;
 use waystream_engine::spec::{OpenContext, SinkSpec};
 
@@ -98,7 +98,7 @@ fn open_url<T: Data>(url: &str, context: &OpenContext) -> Result<Box<dyn Sink<T>
             Ok(Box::new(BlackholeSink))
         }
         unknown => {
-            let hint = match nearest(unknown, &SCHEMES) {
+            let hint = match nearest(unknown, SCHEMES) {
                 Some(meant) => format!("did you mean `{meant}:`?"),
                 None => "write one of the schemes above".into(),
             };

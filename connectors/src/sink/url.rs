@@ -1,7 +1,7 @@
 //! The parts of a sink's URL: `scheme:place?key=value&…`.
 
-use super::nearest::nearest;
 use waystream_engine::error::{JobError, Result};
+use waystream_engine::nearest;
 
 /// A sink's URL, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl<'a> SinkUrl<'a> {
 }
 
 fn hint_at(key: &str, known: &[&str], scheme: &str) -> String {
-    match nearest(key, known) {
+    match nearest(key, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None if known.is_empty() => format!("{scheme}: takes no settings"),
         None => format!("{scheme}: takes {}", known.join(", ")),

@@ -1,7 +1,7 @@
 //! A job's input: the record's own rules in code, and a URL that says where the records are.
 
 use super::pace::parse_speed;
-use super::{Pace, SourceUrl, nearest};
+use super::{Pace, SourceUrl};
 use crate::file::{FileFormat, FileSource};
 use crate::format::Check;
 use crate::generator::Generator;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use waystream_engine::clock::{Clock, SystemClock};
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::event::Data;
+use waystream_engine::nearest;
 use waystream_engine::source::Source;
 use waystream_engine::spec::{OpenContext, SourceSpec};
 use waystream_engine::time::Timestamp;

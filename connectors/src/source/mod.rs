@@ -2,7 +2,6 @@
 
 mod fields;
 mod input;
-mod nearest;
 mod pace;
 mod paths;
 mod pull;
@@ -12,7 +11,6 @@ mod url;
 
 pub(crate) use fields::field_names;
 pub use input::{Input, MakeGenerator};
-pub(crate) use nearest::nearest;
 pub(crate) use pace::Pace;
 pub(crate) use paths::expand;
 pub(crate) use pull::{Pull, Pulled, reader};

@@ -1,8 +1,8 @@
 //! Source URLs: `scheme:path?key=value&key=value`, where the path may itself be a glob with `?`.
 
-use super::nearest;
 use std::str::FromStr;
 use waystream_engine::error::{JobError, Result};
+use waystream_engine::nearest;
 
 /// A source URL in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
 use waystream_engine::error::JobError;
-use waystream_operators::nearest;
+use waystream_engine::nearest;
 
 /// Exit code of a wrong command line, after sysexits.
 const USAGE: u8 = 64;

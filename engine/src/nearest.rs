@@ -1,7 +1,8 @@
-//! The name that was probably meant.
+//! The name that was probably meant, for the hints of errors about unknown names.
 
 /// The known name with the fewest edits from `name`, if it is near at all.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     let near = known.into_iter().map(|other| (edits(&lower, &other.to_lowercase()), other));
     let (distance, best) = near.min_by_key(|(distance, _)| *distance)?;
@@ -29,13 +30,15 @@ mod tests {
 
     #[test]
     fn names() {
-        let known = ["speed", "map", "time-zone"];
+        let known = ["speed", "map", "time-zone", "jsonl"];
         for (name, meant) in [
             ("spede", Some("speed")),
             ("SPEED", Some("speed")),
             ("timezone", Some("time-zone")),
             ("maps", Some("map")),
+            ("json", Some("jsonl")),
             ("topic", None),
+            ("s3", None),
         ] {
             assert_eq!(nearest(name, known), meant, "{name}");
         }
