@@ -2,6 +2,7 @@
 
 import assert from "node:assert";
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -35,7 +36,10 @@ test("ships move on the map and a crossing appears", { timeout: 300_000 }, async
     assert.equal(seen.status, 0, seen.stdout + seen.stderr);
   } finally {
     fleet.removeAllListeners("exit");
+    // Its pipes close when the job itself is gone, which is after its final checkpoint.
+    const gone = once(fleet, "close");
     process.kill(-fleet.pid, "SIGTERM");
+    await gone;
     rmSync(work, { recursive: true, force: true });
   }
 });
