@@ -85,7 +85,7 @@ impl JobConfig {
             workers: 1,
             checkpoints,
             checkpoint_every: Duration::from_secs(1),
-            max_bytes_in_flight: 64 << 20,
+            max_bytes_in_flight: 256 << 20,
             max_epochs_in_flight: 16,
             fresh: false,
             fallback: Fallback::Refuse,

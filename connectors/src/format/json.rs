@@ -17,6 +17,7 @@ pub const MAX_RECORD_BYTES: usize = 1 << 20;
 ///
 /// # Errors
 /// Why it cannot be taken.
+#[inline]
 pub fn decode_json<R: DeserializeOwned>(payload: &[u8]) -> Result<R, Rejection> {
     if payload.len() > MAX_RECORD_BYTES {
         let error = format!("{} bytes, the limit is {MAX_RECORD_BYTES}", payload.len());

@@ -66,6 +66,7 @@ impl de::Error for Rejection {
 }
 
 /// Runs a record's own check, if it has one.
+#[inline]
 pub(crate) fn checked<R>(record: R, check: Option<Check<R>>) -> Result<R, Rejection> {
     if let Some(check) = check {
         check(&record)?;

@@ -34,9 +34,10 @@ impl Gate {
         self.uncommitted.len() < self.max_epochs
     }
 
-    /// Bytes of one epoch at which it is closed early.
+    /// Bytes of one epoch at which it is closed early: the next one can be read while its last
+    /// records are processed.
     pub(crate) fn close_bytes(&self) -> usize {
-        self.max_bytes / 4
+        self.max_bytes / 2
     }
 
     pub(crate) fn add(&mut self, epoch: u64, bytes: usize) {

@@ -1,6 +1,7 @@
 //! Keyed state: one open-addressing table per operator and worker, its timers, and its increments.
 
 mod entries;
+mod slot_set;
 mod table;
 mod timers;
 

@@ -1,10 +1,11 @@
 //! The state table: linear probing over packed words, values inline in fixed chunks, and the
-//! entries that changed since the last checkpoint in a list of their own.
+//! entries that changed since the last checkpoint in a set of their own.
 //!
-//! A checkpoint does not stop the table. Closing an epoch only swaps the list of changed entries;
+//! A checkpoint does not stop the table. Closing an epoch only swaps the sets of changed entries;
 //! they are encoded afterwards in slices, and an entry that is written again before its turn is
 //! encoded first. So the increment holds the state as of the close, at a bounded pause.
 
+use super::slot_set::SlotSet;
 use super::{Deadline, Entries, State, Timers};
 use crate::error::{JobError, Result};
 use crate::key::{Address, key_group};
@@ -14,7 +15,6 @@ use serde::{Deserialize, Serialize};
 
 const CHUNK_BITS: u32 = 12;
 const CHUNK: usize = 1 << CHUNK_BITS;
-const CLEAN: u8 = 0;
 
 /// A state entry in place.
 #[derive(Debug)]
@@ -23,7 +23,6 @@ pub struct Slot<A, S> {
     pub address: A,
     /// Its value.
     pub state: S,
-    mark: u8,
 }
 
 /// The state of one operator on one worker.
@@ -38,10 +37,11 @@ pub struct Table<A, S> {
     pub event_timers: Timers,
     /// Deadlines in processing time.
     pub clock_timers: Timers,
-    current: u8,
-    dirty: Vec<u32>,
+    /// Slots changed in the open epoch, and what was removed in it.
+    dirty: SlotSet,
     removed: Entries,
-    pending: Vec<u32>,
+    /// Slots of the closing epoch that are not yet encoded, and what is.
+    pending: SlotSet,
     increment: Entries,
 }
 
@@ -62,10 +62,9 @@ impl<A, S> Default for Table<A, S> {
             free: Vec::new(),
             event_timers: Timers::default(),
             clock_timers: Timers::default(),
-            current: 1,
-            dirty: Vec::new(),
+            dirty: SlotSet::default(),
             removed: Entries::default(),
-            pending: Vec::new(),
+            pending: SlotSet::default(),
             increment: Entries::default(),
         }
     }
@@ -107,7 +106,7 @@ impl<A: Address, S: State> Table<A, S> {
     #[must_use]
     pub fn touch(&self, located: u32) -> u8 {
         match located.checked_sub(1) {
-            Some(slot) => self.at(slot).map_or(0, |entry| entry.mark),
+            Some(slot) => u8::from(self.at(slot).is_some()),
             None => 0,
         }
     }
@@ -153,7 +152,7 @@ impl<A: Address, S: State> Table<A, S> {
     /// # Errors
     /// If there are more than 2^32 entries.
     pub fn insert(&mut self, hash: u64, address: A, state: S) -> Result<u32> {
-        let slot = self.place(hash, Slot { address, state, mark: CLEAN })?;
+        let slot = self.place(hash, Slot { address, state })?;
         self.mark_dirty(slot)?;
         Ok(slot)
     }
@@ -164,6 +163,7 @@ impl<A: Address, S: State> Table<A, S> {
     /// If the address, or the value of the closing epoch, cannot be encoded.
     pub fn remove(&mut self, slot: u32) -> Result<Option<Slot<A, S>>> {
         self.settle_pending(slot)?;
+        self.dirty.remove(slot);
         let Some(entry) = self.at_mut(slot).take() else { return Ok(None) };
         let key_hash = entry.address.key_hash();
         self.removed.remove(key_group(key_hash), &entry.address)?;
@@ -190,9 +190,8 @@ impl<A: Address, S: State> Table<A, S> {
     /// If an earlier increment is still pending and cannot be encoded.
     pub fn begin_increment(&mut self) -> Result<()> {
         while !self.encode_slice(usize::MAX)? {}
-        self.pending = std::mem::take(&mut self.dirty);
+        std::mem::swap(&mut self.pending, &mut self.dirty);
         self.increment = std::mem::take(&mut self.removed);
-        self.current = 3 - self.current;
         Ok(())
     }
 
@@ -202,10 +201,10 @@ impl<A: Address, S: State> Table<A, S> {
     /// If a value cannot be encoded.
     pub fn encode_slice(&mut self, limit: usize) -> Result<bool> {
         for _ in 0..limit {
-            let Some(slot) = self.pending.pop() else { return Ok(true) };
+            let Some(slot) = self.pending.first() else { return Ok(true) };
             self.settle_pending(slot)?;
         }
-        Ok(self.pending.is_empty())
+        Ok(self.pending.first().is_none())
     }
 
     /// The encoded increment, once [`Self::encode_slice`] has said that it is complete.
@@ -231,7 +230,7 @@ impl<A: Address, S: State> Table<A, S> {
         }
         let Some(value) = value else { return Ok(()) };
         let kept: Kept<S> = postcard::from_bytes(value).map_err(bad)?;
-        let slot = self.place(hash, Slot { address, state: kept.state, mark: CLEAN })?;
+        let slot = self.place(hash, Slot { address, state: kept.state })?;
         if !planted(Sabotage::TimersNotRestored) {
             self.event_timers.set(slot, kept.event_deadline);
             self.clock_timers.set(slot, kept.clock_deadline);
@@ -248,25 +247,19 @@ impl<A: Address, S: State> Table<A, S> {
     }
 
     fn mark_dirty(&mut self, slot: u32) -> Result<()> {
-        let current = self.current;
-        if self.at(slot).is_some_and(|entry| entry.mark != current) {
+        if self.dirty.insert(slot) {
             self.settle_pending(slot)?;
-            if let Some(entry) = self.at_mut(slot) {
-                entry.mark = current;
-            }
-            self.dirty.push(slot);
         }
         Ok(())
     }
 
     /// Encodes the entry if the pending increment still waits for it.
     fn settle_pending(&mut self, slot: u32) -> Result<()> {
-        let pending_mark = 3 - self.current;
-        let entry = &mut self.chunks[slot as usize >> CHUNK_BITS][slot as usize & (CHUNK - 1)];
-        let Some(entry) = entry.as_mut().filter(|entry| entry.mark == pending_mark) else {
+        if !self.pending.remove(slot) {
             return Ok(());
-        };
-        entry.mark = CLEAN;
+        }
+        let entry = &self.chunks[slot as usize >> CHUNK_BITS][slot as usize & (CHUNK - 1)];
+        let Some(entry) = entry else { return Ok(()) };
         let kept = Kept {
             event_deadline: self.event_timers.deadline(slot),
             clock_deadline: self.clock_timers.deadline(slot),
