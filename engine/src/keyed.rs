@@ -40,7 +40,6 @@ pub(crate) struct KeyedStage<K: Key, T: Data, P: Operator<K, T>> {
     late_port: Port<T>,
     moment: Moment,
     counters: Arc<OperatorCounters>,
-    located: Vec<u32>,
     _key: std::marker::PhantomData<K>,
 }
 
@@ -74,19 +73,8 @@ impl<K: Key, T: Data, P: Operator<K, T>> KeyedStage<K, T, P> {
             late_port,
             moment,
             counters,
-            located: Vec::with_capacity(LOOK_AHEAD),
             _key: std::marker::PhantomData,
         }
-    }
-
-    /// Touches the entries of the next events so that their memory is on the way.
-    fn look_ahead(&mut self, events: &[Routed<K, T>]) -> u8 {
-        self.located.clear();
-        for routed in events {
-            let hash = self.operator.first_touched(routed.hash, &routed.event);
-            self.located.push(self.table.locate(hash));
-        }
-        self.located.iter().fold(0, |seen, located| seen | self.table.touch(*located))
     }
 
     fn flush(&mut self, context: &mut Context) -> Result<()> {
@@ -113,12 +101,12 @@ impl<K: Key, T: Data, P: Operator<K, T>> Stage for KeyedStage<K, T, P> {
     fn receive(&mut self, context: &mut Context, payload: Payload) -> Result<()> {
         let events: Vec<Routed<K, T>> = payload.open()?;
         self.counters.received.fetch_add(events.len() as u64, Relaxed);
-        let mut seen = 0;
         let mut events = events.into_iter();
         while !events.as_slice().is_empty() {
-            let ahead = LOOK_AHEAD.min(events.len());
-            seen |= self.look_ahead(&events.as_slice()[..ahead]);
-            for routed in events.by_ref().take(ahead) {
+            let ahead = events.as_slice().iter().take(LOOK_AHEAD);
+            let operator = &self.operator;
+            self.table.fetch_ahead(ahead.map(|e| operator.first_touched(e.hash, &e.event)));
+            for routed in events.by_ref().take(LOOK_AHEAD) {
                 let mut scope = scope!(self, routed.hash);
                 self.operator.on_event(routed.key, routed.event, &mut scope)?;
             }
@@ -126,7 +114,6 @@ impl<K: Key, T: Data, P: Operator<K, T>> Stage for KeyedStage<K, T, P> {
                 self.flush(context)?;
             }
         }
-        std::hint::black_box(seen);
         self.flush(context)
     }
 

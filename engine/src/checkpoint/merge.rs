@@ -32,7 +32,7 @@ pub fn merge(segments: &[Segment], is_oldest: bool) -> Result<Vec<u8>> {
                 }
             }
         }
-        writer.section(name, merged);
+        writer.section(name, &merged);
     }
     writer.finish()
 }

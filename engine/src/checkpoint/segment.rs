@@ -65,7 +65,7 @@ impl SegmentWriter {
         let mut writer = Self::default();
         let mut staged: BTreeMap<u32, Staged> = BTreeMap::new();
         for part in parts {
-            writer.section(&part.section, part.entries);
+            writer.section(&part.section, &part.entries);
             for (sink, rows) in part.staged {
                 let all = staged.entry(sink).or_default();
                 all.rows += rows.rows;
@@ -83,14 +83,13 @@ impl SegmentWriter {
     }
 
     /// Adds the changed state of one operator.
-    pub fn section(&mut self, name: &str, mut entries: Entries) {
+    pub fn section(&mut self, name: &str, entries: &Entries) {
         if entries.is_empty() {
             return;
         }
-        entries.sort_by_group();
         let start = self.bytes.len();
         let mut groups: Vec<(u16, u64)> = Vec::new();
-        for entry in entries.iter() {
+        for entry in entries.by_group() {
             if groups.last().is_none_or(|(group, _)| *group != entry.group) {
                 groups.push((entry.group, (self.bytes.len() - start) as u64));
             }

@@ -43,6 +43,8 @@ pub struct Table<A, S> {
     /// Slots of the closing epoch that are not yet encoded, and what is.
     pending: SlotSet,
     increment: Entries,
+    /// Scratch of [`Self::fetch_ahead`].
+    located: Vec<u32>,
 }
 
 /// What a checkpoint keeps of an entry besides its address.
@@ -66,6 +68,7 @@ impl<A, S> Default for Table<A, S> {
             removed: Entries::default(),
             pending: SlotSet::default(),
             increment: Entries::default(),
+            located: Vec::new(),
         }
     }
 }
@@ -87,27 +90,27 @@ impl<A: Address, S: State> Table<A, S> {
         self.len == 0
     }
 
-    /// A first look at where an entry with this hash may be. Looking for a whole batch at a time
-    /// lets the processor fetch the cache lines of all of them at once.
-    #[must_use]
-    pub fn locate(&self, hash: u64) -> u32 {
+    /// Fetches the entries that are about to be looked up, given by their hashes. Looking for a whole
+    /// batch at a time lets the processor wait for the cache lines of all of them at once.
+    pub fn fetch_ahead(&mut self, hashes: impl Iterator<Item = u64>) {
+        let mut located = std::mem::take(&mut self.located);
+        located.clear();
+        located.extend(hashes.map(|hash| self.locate(hash)));
+        let present = located.iter().filter(|slot| self.at(**slot).is_some()).count();
+        std::hint::black_box(present);
+        self.located = located;
+    }
+
+    /// Where an entry with this hash may be; any slot if it is not there.
+    fn locate(&self, hash: u64) -> u32 {
         let mask = self.words.len() - 1;
         let mut at = (hash >> 32) as usize & mask;
         loop {
             let word = self.words[at];
             if word == 0 || tag(word) == tag(hash) {
-                return word as u32;
+                return (word as u32).saturating_sub(1);
             }
             at = (at + 1) & mask;
-        }
-    }
-
-    /// Reads the first bytes of a located entry so that they are near when it is used.
-    #[must_use]
-    pub fn touch(&self, located: u32) -> u8 {
-        match located.checked_sub(1) {
-            Some(slot) => u8::from(self.at(slot).is_some()),
-            None => 0,
         }
     }
 
@@ -239,7 +242,7 @@ impl<A: Address, S: State> Table<A, S> {
     }
 
     fn at(&self, slot: u32) -> Option<&Slot<A, S>> {
-        self.chunks[slot as usize >> CHUNK_BITS][slot as usize & (CHUNK - 1)].as_ref()
+        self.chunks.get(slot as usize >> CHUNK_BITS)?.get(slot as usize & (CHUNK - 1))?.as_ref()
     }
 
     fn at_mut(&mut self, slot: u32) -> &mut Option<Slot<A, S>> {

@@ -1,0 +1,71 @@
+//! Carrying a record to the worker that owns its key: hashing the key, splitting the batch, handing
+//! it over. Two workers; what making the records costs is taken off.
+
+use crate::job::run_job;
+use crate::keys::scatter;
+use crate::{Figure, Scale};
+use serde::{Deserialize, Serialize};
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use waystream::connectors::generator::Generator;
+use waystream::engine::error::Result as JobResult;
+use waystream::engine::event::Event;
+use waystream::engine::key::PerKey;
+use waystream::engine::operator::{Operator, Scope};
+use waystream::operators::{EventTime, Flow, Stream, Timestamp};
+
+const RECORDS: u64 = 20_000_000;
+static WANTED: AtomicU64 = AtomicU64::new(RECORDS);
+
+/// 32 bytes.
+#[derive(Clone, Serialize, Deserialize)]
+struct Reading {
+    key: u64,
+    at: i64,
+    value: (f64, f64),
+}
+
+pub fn measure(scale: Scale) -> Result<Figure, Box<dyn Error>> {
+    let records = scale.of(RECORDS);
+    WANTED.store(records, Ordering::Relaxed);
+    let read_s = run_job(2, read)?;
+    let carried_s = run_job(2, carry)?;
+    let value = (carried_s - read_s) / records as f64 * 1e9;
+    Ok(Figure { value, unit: "ns CPU per record of 32 B, 2 workers", goal: Some(20.0) })
+}
+
+fn readings(flow: &Flow) -> Stream<Reading> {
+    let make = |n| Reading { key: scatter(n) % 100_000, at: n as i64, value: (0.0, 0.0) };
+    let generator = Generator::new(2, make).count(WANTED.load(Ordering::Relaxed));
+    flow.source("readings", generator, EventTime::by(|reading: &Reading| Timestamp(reading.at)))
+}
+
+fn read(flow: &Flow) {
+    let _ = readings(flow).filter(|reading| reading.at < 0);
+}
+
+fn carry(flow: &Flow) {
+    let _ = readings(flow).key_by(|reading| reading.key).process("drop", Drop);
+}
+
+/// Takes records and does nothing.
+struct Drop;
+
+impl Operator<u64, Reading> for Drop {
+    type Address = PerKey<u64>;
+    type State = ();
+    type Output = ();
+
+    fn schema(&self) -> String {
+        "drop v1".to_owned()
+    }
+
+    fn on_event(
+        &mut self,
+        _: u64,
+        _: Event<Reading>,
+        _: &mut Scope<'_, PerKey<u64>, (), (), Reading>,
+    ) -> JobResult<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! How long a checkpoint stops a worker whose million entries have all changed.
+
+use crate::keys::{each, scattered, update};
+use crate::{Figure, Scale};
+use std::error::Error;
+use std::time::Instant;
+use waystream::engine::state::Table;
+
+const KEYS: u64 = 1_000_000;
+/// Entries that the engine encodes before other work gets a turn.
+const ENTRIES_PER_SLICE: usize = 8192;
+/// Updates between two slices, while the checkpoint is not complete.
+const UPDATES_BETWEEN: usize = 1024;
+const ROUNDS: usize = 5;
+
+pub fn measure(scale: Scale) -> Result<Figure, Box<dyn Error>> {
+    let keys = each(scale.of(KEYS));
+    let touches = scattered(keys.len() as u64, 1 << 18);
+    let mut table = Table::default();
+    let mut pauses_ms = Vec::new();
+    for _ in 0..ROUNDS {
+        update(&mut table, &keys)?;
+        pauses_ms.push(timed_ms(|| table.begin_increment())?.0);
+        let mut between = touches.chunks(UPDATES_BETWEEN).cycle();
+        loop {
+            let (pause_ms, complete) = timed_ms(|| table.encode_slice(ENTRIES_PER_SLICE))?;
+            pauses_ms.push(pause_ms);
+            if complete {
+                break;
+            }
+            update(&mut table, between.next().unwrap_or_default())?;
+        }
+        drop(table.take_increment());
+    }
+    pauses_ms.sort_by(f64::total_cmp);
+    let value = pauses_ms[(pauses_ms.len() - 1) * 99 / 100];
+    Ok(Figure { value, unit: "ms p99 pause, 1 M changed keys", goal: Some(2.0) })
+}
+
+#[allow(clippy::disallowed_methods, reason = "a pause is what the clock on the wall says")]
+fn timed_ms<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<(f64, T), E> {
+    let begun = Instant::now();
+    let done = work()?;
+    Ok((begun.elapsed().as_secs_f64() * 1000.0, done))
+}
