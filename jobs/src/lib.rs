@@ -31,7 +31,8 @@ pub mod prelude {
     pub use waystream_connectors::sink::Output;
     pub use waystream_connectors::source::Input;
     pub use waystream_operators::{
-        Change, DeadLetter, EventTime, Flow, Keyed, Stream, TestJob, Timestamp, Unset, mins, ms,
-        secs,
+        Cell, Change, Crossing, DeadLetter, EventTime, Flow, Keyed, Located, Moving, Pane,
+        Position, Resolution, Session, Sliding, StopRule, Stream, TestJob, Timestamp, Tumbling,
+        Unset, ZoneSettings, ZoneSource, Zones, mins, ms, secs,
     };
 }

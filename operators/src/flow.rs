@@ -1,5 +1,6 @@
 //! A job while it is declared: where streams begin.
 
+use crate::geo::ZoneFiles;
 use crate::setting::Setting;
 use crate::stream::Stream;
 use crate::testing::TestBench;
@@ -22,6 +23,7 @@ pub struct Flow {
     plan: Plan,
     deployment: Rc<Deployment>,
     test: Option<Arc<TestBench>>,
+    zone_files: ZoneFiles,
     used: Rc<RefCell<Used>>,
 }
 
@@ -36,9 +38,11 @@ struct Used {
 impl Flow {
     /// Makes a job function into what the engine runs.
     pub fn builder(deployment: Deployment, build: impl Fn(&Self) + Send + Sync + 'static) -> Build {
+        let zone_files = ZoneFiles::default();
         Arc::new(move |plan: &Plan| {
             let deployment = Rc::new(deployment.clone());
-            let flow = Self { plan: plan.clone(), deployment, test: None, used: Rc::default() };
+            let (plan, used, zone_files) = (plan.clone(), Rc::default(), zone_files.clone());
+            let flow = Self { plan, deployment, test: None, zone_files, used };
             build(&flow);
             flow.refuse_unknown();
         })
@@ -48,10 +52,12 @@ impl Flow {
         bench: Arc<TestBench>,
         build: impl Fn(&Self) + Send + Sync + 'static,
     ) -> Build {
+        let zone_files = ZoneFiles::default();
         Arc::new(move |plan: &Plan| {
             let deployment = Rc::new(Deployment { disk: bench.disk(), ..Deployment::default() });
             let (plan, test) = (plan.clone(), Some(Arc::clone(&bench)));
-            build(&Self { plan, deployment, test, used: Rc::default() });
+            let (zone_files, used) = (zone_files.clone(), Rc::default());
+            build(&Self { plan, deployment, test, zone_files, used });
         })
     }
 
@@ -123,6 +129,10 @@ impl Flow {
                 JobError::configuration(format!("the job has no {kind} `{name}`")).hint(hint),
             );
         }
+    }
+
+    pub(crate) fn zone_files(&self) -> &ZoneFiles {
+        &self.zone_files
     }
 
     pub(crate) fn views(&self) -> Option<Arc<dyn Views>> {

@@ -15,7 +15,11 @@ mod view;
 mod window;
 
 pub use flow::Flow;
-pub use geo::{Cell, Crossing, CrossingKind, Moving, Stop, Trip, Zone, Zones, haversine_m};
+pub use geo::{
+    Cell, CellError, Crossing, CrossingKind, Defect, DefectKind, EARTH_RADIUS_M, Located, Moving,
+    Position, PositionError, Resolution, Stop, StopRule, Trip, ZoneSettings, ZoneSource, Zones,
+    ZonesError,
+};
 pub use keyed::Keyed;
 pub use live::Change;
 pub use setting::{Metres, Setting};
@@ -27,4 +31,4 @@ pub use waystream_engine::event::{Data, Event};
 pub use waystream_engine::key::Key;
 pub use waystream_engine::source::{DeadLetter, EventTime};
 pub use waystream_engine::time::{Timestamp, mins, ms, secs};
-pub use window::{Pane, Sliding, Tumbling, Windowed, Windows};
+pub use window::{FixedWindows, Pane, Session, Sliding, Tumbling, WindowError, Windowed, Windows};

@@ -1,6 +1,7 @@
 //! The command line over a binary's jobs.
 
 mod arguments;
+mod log;
 mod run;
 mod summary;
 
@@ -31,6 +32,7 @@ pub fn main(jobs: Vec<Job>) -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    log::start();
     let done = match arguments.command {
         Command::Run(run) => match jobs.iter().find(|job| job.name == run.job) {
             Some(job) => run::run(job, &run),

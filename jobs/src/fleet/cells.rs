@@ -4,18 +4,26 @@ use super::position::Position;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use waystream_operators::{Cell, Pane};
+use waystream_operators::{Cell, Located, Pane, Position as Place};
 
 /// What a cell counts of a position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CellEvent {
     entity_id: CompactString,
+    place: Place,
     speed: Option<f32>,
 }
 
 impl From<Position> for CellEvent {
     fn from(position: Position) -> Self {
-        Self { entity_id: position.entity_id, speed: position.speed }
+        let place = position.position();
+        Self { entity_id: position.entity_id, place, speed: position.speed }
+    }
+}
+
+impl Located for CellEvent {
+    fn position(&self) -> Place {
+        self.place
     }
 }
 

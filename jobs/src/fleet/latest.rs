@@ -3,7 +3,7 @@
 use super::position::Position;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
-use waystream_operators::{Cell, Change, Shown};
+use waystream_operators::{Cell, Change, Located, Resolution, Shown};
 
 /// The latest state of one entity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,8 +15,8 @@ pub struct Latest {
 
 impl Latest {
     /// Takes the next position in event-time order; always a change, as it counts.
-    pub fn observe(&mut self, position: Position, resolution: u8) -> bool {
-        self.cell = Cell::of(position.lat, position.lon, resolution);
+    pub fn observe(&mut self, position: Position, resolution: Resolution) -> bool {
+        self.cell = Some(Cell::of(position.position(), resolution));
         self.position = Some(position);
         self.events += 1;
         true

@@ -6,7 +6,7 @@ mod latest;
 mod position;
 mod rows;
 
-pub use cells::{CellCount, CellRow};
+pub use cells::{CellCount, CellEvent, CellRow};
 pub use latest::{Latest, LiveRow};
 pub use position::Position;
 pub use rows::{CrossingRow, StopRow, TripRow};
@@ -15,8 +15,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use waystream_connectors::sink::Output;
 use waystream_connectors::source::Input;
-use waystream_engine::error::JobError;
-use waystream_operators::{Cell, EventTime, Flow, Metres, Moving, Tumbling, Zones, mins, secs};
+use waystream_operators::{
+    EventTime, Flow, Metres, Resolution, StopRule, Tumbling, ZoneSettings, ZoneSource, Zones, mins,
+    secs,
+};
 
 /// A bundled hour of real ships in New York harbour.
 const BUNDLED: &str =
@@ -27,19 +29,9 @@ const HARBOUR_ZONES: &str = include_str!("../../data/harbour_zones.geojson");
 /// An entity without events stays for ever unless `expire-after` is set.
 const NEVER: Duration = Duration::MAX;
 
-impl Moving for Position {
-    fn lat_lon(&self) -> (f64, f64) {
-        (self.lat, self.lon)
-    }
-
-    fn speed(&self) -> Option<f32> {
-        self.speed
-    }
-}
-
 /// Declares the job.
 pub fn build(flow: &Flow) {
-    let resolution = flow.setting("resolution", 8u8);
+    let resolution = flow.setting("resolution", Resolution::DEFAULT);
     let out_of_order = flow.setting("out-of-order", Duration::ZERO);
     let expire_after = flow.setting("expire-after", NEVER);
     let input = Input::records().default_url(BUNDLED).check(Position::check).time_of(Position::at);
@@ -48,11 +40,11 @@ pub fn build(flow: &Flow) {
 
     positions
         .clone()
-        .filter_map(move |p| Cell::of(p.lat, p.lon, resolution).map(|cell| (cell, p.into())))
-        .key_by(|(cell, _): &(Cell, cells::CellEvent)| *cell)
+        .map(CellEvent::from)
+        .key_by_cell(resolution)
         .window(Tumbling::of(flow.setting("window", secs(60))))
         .allowed_lateness(flow.setting("allowed-lateness", Duration::ZERO))
-        .aggregate("cells", |count: &mut CellCount, (_, event)| count.add(event))
+        .aggregate("cells", CellCount::add)
         .map(CellRow::from)
         .sink("cells", Output::named());
 
@@ -72,38 +64,27 @@ pub fn build(flow: &Flow) {
         .map(TripRow::from)
         .sink("trips", Output::named());
     let Metres(radius_m) = flow.setting("stop-radius", Metres(100.0));
-    let stops = entities.stops("stops", radius_m, flow.setting("stop-time", mins(5)));
-    let stops = stops.map(StopRow::from);
+    let rule = StopRule { radius_m, at_least: flow.setting("stop-time", mins(5)) };
+    let stops = entities.stops("stops", rule).map(StopRow::from);
     stops.clone().ticker("stops");
     stops.sink("stops", Output::named());
     flow.dead_letters().sink("dead-letters", Output::named());
 }
 
-/// The zones of the setting `zones`; with the bundled ships, the harbour's.
-fn zones(flow: &Flow) -> Zones {
+/// The zones of the setting `zones`, a file that may change while the job runs; with the bundled
+/// ships, the harbour's.
+fn zones(flow: &Flow) -> ZoneSource {
     let path = flow.setting("zones", String::new());
     let strict = flow.setting("strict-zones", false);
-    let read = match path.as_str() {
-        "" => Ok(HARBOUR_ZONES.to_owned()),
-        path => std::fs::read_to_string(path).map_err(|error| {
-            JobError::configuration(format!("cannot read the zones {path}")).caused_by(error)
-        }),
-    };
-    let zones = read.and_then(|text| Zones::from_geojson(&text)).unwrap_or_else(|error| {
-        flow.refuse(error.at(format!("setting zones={path}")));
-        Zones::none()
-    });
-    for zone in zones.zones() {
-        let Some(defect) = zone.defect() else { continue };
-        tracing::warn!(zone = zone.name(), defect, "a zone counts by the even-odd rule");
-        if strict {
-            flow.refuse(
-                JobError::configuration(format!("zone `{}`: {defect}", zone.name()))
-                    .hint("mend the ring, or leave strict-zones off to count by even-odd"),
-            );
-        }
+    let settings = ZoneSettings { strict, ..ZoneSettings::default() };
+    if !path.is_empty() {
+        return flow.zones(path, settings);
     }
-    zones
+    let zones = Zones::from_geojson_with(HARBOUR_ZONES, settings).unwrap_or_else(|error| {
+        flow.refuse(error.into());
+        Zones::default()
+    });
+    zones.into()
 }
 
 /// The zones to draw on the map: those of the setting `zones`, or the harbour's.

@@ -5,7 +5,7 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use waystream_connectors::format::Rejection;
-use waystream_operators::Timestamp;
+use waystream_operators::{Located, Moving, Position as Place, Timestamp};
 
 /// Longest allowed `entity_id`, in bytes.
 const MAX_ID_BYTES: usize = 256;
@@ -57,6 +57,19 @@ impl Position {
             return refuse(format!("`lon`: {} is not between -180 and 180", self.lon));
         }
         Ok(())
+    }
+}
+
+impl Located for Position {
+    /// The degrees are in range: the source takes no others, see [`Position::check`].
+    fn position(&self) -> Place {
+        Place::clamped(self.lat, self.lon)
+    }
+}
+
+impl Moving for Position {
+    fn speed(&self) -> Option<f64> {
+        self.speed.map(f64::from)
     }
 }
 

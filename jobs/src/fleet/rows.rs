@@ -70,7 +70,8 @@ impl From<(CompactString, Trip)> for TripRow {
             start_lon: trip.start_lon,
             end_lat: trip.end_lat,
             end_lon: trip.end_lon,
-            max_speed: trip.max_speed,
+            // The highest of 32-bit speeds is one of them.
+            max_speed: trip.max_speed.map(|speed| speed as f32),
         }
     }
 }

@@ -1,138 +1,173 @@
-//! Reads zones from GeoJSON (RFC 7946).
+//! GeoJSON (RFC 7946) text to named rings, with errors that name the feature.
 
-use super::zones::{Ring, Zone, Zones};
-use geojson::{Feature, GeoJson, GeometryValue, Position};
+use super::ring::{Bounds, Ring, Vertex};
+use super::zones::ZonesError;
+use compact_str::{CompactString, ToCompactString, format_compact};
 use serde_json::Value;
-use std::collections::BTreeSet;
-use waystream_engine::error::{JobError, Result};
 
-impl Zones {
-    /// Reads zones from GeoJSON text: features of polygons and multipolygons, with holes. A zone's
-    /// name is its feature's `id` property, else its `id`, else its `name` property, else its
-    /// number. A ring that crosses the antimeridian may step over it; it is unrolled.
-    ///
-    /// # Errors
-    /// Names the feature and what is wrong with it.
-    ///
-    /// ```
-    /// let zones = waystream_operators::Zones::from_geojson(
-    ///     r#"{"type":"Feature","properties":{"id":"pier"},"geometry":
-    ///        {"type":"Polygon","coordinates":[[[0,0],[2,0],[2,2],[0,2],[0,0]]]}}"#,
-    /// ).unwrap();
-    /// assert_eq!(zones.containing(1.0, 1.0).map(|zone| zone.name()).collect::<Vec<_>>(), ["pier"]);
-    /// assert_eq!(zones.containing(0.0, 1.0).count(), 0); // exactly on the edge
-    /// ```
-    pub fn from_geojson(text: &str) -> Result<Self> {
-        let document: GeoJson = text.parse().map_err(|error: geojson::Error| {
-            JobError::configuration("zones are not GeoJSON").caused_by(error)
-        })?;
-        let features = match document {
-            GeoJson::FeatureCollection(collection) => collection.features,
-            GeoJson::Feature(feature) => vec![feature],
-            GeoJson::Geometry(geometry) => vec![Feature::from(geometry)],
-        };
-        let mut names = BTreeSet::new();
-        let mut zones = Vec::new();
-        for (number, feature) in features.into_iter().enumerate() {
-            let zone = zone(number, feature)?;
-            if !names.insert(zone.name.clone()) {
-                let what = format!("two zones are named `{}`", zone.name);
-                return Err(JobError::configuration(what)
-                    .hint("crossings name their zone: give every feature its own `id`"));
-            }
-            zones.push(zone);
+/// A feature of a file: its name and, per polygon, the shell and the holes.
+#[derive(Debug)]
+pub(super) struct Feature {
+    pub(super) name: CompactString,
+    pub(super) number: usize,
+    pub(super) polygons: Vec<Vec<Ring>>,
+}
+
+/// Reads a feature collection, a feature or a bare geometry.
+pub(super) fn read(text: &str, max_vertices: usize) -> Result<Vec<Feature>, ZonesError> {
+    let root: Value =
+        serde_json::from_str(text).map_err(|e| ZonesError::NotGeoJson(e.to_string()))?;
+    let mut budget = Budget { left: max_vertices, limit: max_vertices };
+    match kind(&root) {
+        Some("FeatureCollection") => {
+            let features = root.get("features").and_then(Value::as_array).ok_or_else(|| {
+                ZonesError::NotGeoJson("the collection has no array `features`".to_owned())
+            })?;
+            let numbered = features.iter().enumerate();
+            numbered.map(|(number, value)| feature(value, number, &mut budget)).collect()
         }
-        Ok(Self::of(zones))
+        Some("Feature") => Ok(vec![feature(&root, 0, &mut budget)?]),
+        Some(_) => Ok(vec![bare_geometry(&root, &mut budget)?]),
+        None => Err(ZonesError::NotGeoJson("the root object has no `type`".to_owned())),
     }
 }
 
-fn zone(number: usize, feature: Feature) -> Result<Zone> {
-    let name = name_of(number, &feature);
-    let bad = |what: String| JobError::configuration(format!("zone `{name}`: {what}"));
-    let geometry = feature.geometry.ok_or_else(|| bad("has no geometry".to_owned()))?;
-    let polygons = match geometry.value {
-        GeometryValue::Polygon { coordinates } => vec![coordinates],
-        GeometryValue::MultiPolygon { coordinates } => coordinates,
-        _ => return Err(bad("only polygons and multipolygons can be zones".to_owned())),
-    };
-    let mut zone = Zone { name: name.clone(), polygons: Vec::new(), defect: None };
-    for polygon in polygons {
-        let rings: Result<Vec<Ring>, String> = polygon.iter().map(|ring| ring_of(ring)).collect();
-        let rings = rings.map_err(bad)?;
-        if !rings.is_empty() {
-            zone.polygons.push(rings);
-        }
-    }
-    zone.defect = zone.polygons.iter().flatten().find_map(touches_itself);
-    Ok(zone)
+fn kind(value: &Value) -> Option<&str> {
+    value.get("type")?.as_str()
 }
 
-fn name_of(number: usize, feature: &Feature) -> String {
-    let property = |name: &str| match feature.property(name)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+fn bare_geometry(root: &Value, budget: &mut Budget) -> Result<Feature, ZonesError> {
+    let name = CompactString::const_new("0");
+    let reader = Reader { number: 0, name: &name, budget };
+    let polygons = reader.geometry(root)?;
+    Ok(Feature { name, number: 0, polygons })
+}
+
+fn feature(value: &Value, number: usize, budget: &mut Budget) -> Result<Feature, ZonesError> {
+    let name = name_of(value).unwrap_or_else(|| number.to_compact_string());
+    let reader = Reader { number, name: &name, budget };
+    if kind(value) != Some("Feature") {
+        return Err(reader.refuse("is not of type `Feature`", "wrap each geometry in a feature"));
+    }
+    let polygons = reader.geometry(value.get("geometry").unwrap_or(&Value::Null))?;
+    Ok(Feature { name, number, polygons })
+}
+
+/// The `id` property, else the GeoJSON `id`, else the `name` property.
+fn name_of(feature: &Value) -> Option<CompactString> {
+    let property = |name| feature.get("properties").and_then(|all| text_of(all.get(name)));
+    property("id").or_else(|| text_of(feature.get("id"))).or_else(|| property("name"))
+}
+
+fn text_of(value: Option<&Value>) -> Option<CompactString> {
+    match value? {
+        Value::String(text) if !text.is_empty() => Some(text.into()),
+        Value::Number(number) => Some(number.to_compact_string()),
         _ => None,
-    };
-    let id = || match feature.id.as_ref()? {
-        geojson::feature::Id::String(text) => Some(text.clone()),
-        geojson::feature::Id::Number(number) => Some(number.to_string()),
-    };
-    property("id").or_else(id).or_else(|| property("name")).unwrap_or_else(|| number.to_string())
+    }
 }
 
-/// Checks a ring and unrolls it over the antimeridian.
-fn ring_of(positions: &[Position]) -> Result<Ring, String> {
-    if positions.len() < 4 {
-        return Err(format!("a ring has {} positions, at least 4 are needed", positions.len()));
+/// How many vertices may still come.
+struct Budget {
+    left: usize,
+    limit: usize,
+}
+
+/// Reads the geometry of one feature.
+struct Reader<'a> {
+    number: usize,
+    name: &'a CompactString,
+    budget: &'a mut Budget,
+}
+
+impl Reader<'_> {
+    fn refuse(&self, problem: impl Into<String>, hint: &'static str) -> ZonesError {
+        let (number, name) = (self.number, self.name.clone());
+        ZonesError::Feature { number, name, problem: problem.into(), hint }
     }
-    let mut ring = Vec::with_capacity(positions.len());
-    for position in positions {
-        let [lon, lat, ..] = position.as_slice() else {
-            return Err("a position has no latitude".to_owned());
+
+    fn geometry(mut self, geometry: &Value) -> Result<Vec<Vec<Ring>>, ZonesError> {
+        let none = Vec::new();
+        let coordinates = geometry.get("coordinates").and_then(Value::as_array).unwrap_or(&none);
+        let polygons = match kind(geometry) {
+            Some("Polygon") => vec![self.polygon(coordinates)?],
+            Some("MultiPolygon") => {
+                let polygons = coordinates.iter().map(|one| {
+                    let rings = one.as_array().ok_or_else(|| self.not_rings())?;
+                    self.polygon(rings)
+                });
+                polygons.collect::<Result<_, _>>()?
+            }
+            Some(other) => {
+                return Err(self.refuse(
+                    format!("has a geometry of type `{other}`"),
+                    "a zone is a Polygon or a MultiPolygon: buffer points and lines into polygons",
+                ));
+            }
+            None => {
+                return Err(self.refuse("has no geometry", "give it a Polygon or remove it"));
+            }
         };
-        if !(-180.0..=180.0).contains(lon) || !(-90.0..=90.0).contains(lat) {
-            return Err(format!("the position {lon}, {lat} is not longitude, latitude in degrees"));
+        if polygons.is_empty() {
+            return Err(self.not_rings());
         }
-        let before = ring.last().map_or(*lon, |(before, _): &(f64, f64)| *before);
-        let turns = ((before - lon) / 360.0).round();
-        ring.push((lon + turns * 360.0, *lat));
+        Ok(polygons)
     }
-    if positions[0] != positions[positions.len() - 1] {
-        return Err("a ring is not closed: its last position must be its first".to_owned());
+
+    fn not_rings(&self) -> ZonesError {
+        self.refuse(
+            "has no rings in its `coordinates`",
+            "a Polygon holds arrays of positions, a MultiPolygon holds arrays of Polygons",
+        )
     }
-    ring.pop();
-    ring.dedup();
-    Ok(ring)
-}
 
-/// A position that a ring passes twice is a defect that real data has.
-fn touches_itself(ring: &Ring) -> Option<String> {
-    let mut seen = BTreeSet::new();
-    let twice = ring.iter().find(|(lon, lat)| !seen.insert((lon.to_bits(), lat.to_bits())))?;
-    Some(format!("a ring passes {}, {} twice", twice.0, twice.1))
-}
+    fn polygon(&mut self, rings: &[Value]) -> Result<Vec<Ring>, ZonesError> {
+        let read = rings.iter().enumerate().map(|(index, ring)| self.ring(ring, index));
+        let mut rings = read.collect::<Result<Vec<_>, _>>()?;
+        let Some((shell, holes)) = rings.split_first_mut() else { return Err(self.not_rings()) };
+        let bounds = shell.bounds();
+        holes.iter_mut().for_each(|hole| hole.move_into(&bounds));
+        Ok(rings)
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    fn ring(&mut self, ring: &Value, index: usize) -> Result<Ring, ZonesError> {
+        let positions = ring.as_array().ok_or_else(|| self.not_rings())?;
+        let count = positions.len();
+        if count < 4 {
+            return Err(self.refuse(
+                format!("has {count} positions in ring {index}"),
+                "a ring needs at least 4: three corners and the first again",
+            ));
+        }
+        if count > self.budget.left {
+            return Err(ZonesError::TooManyVertices { limit: self.budget.limit });
+        }
+        self.budget.left -= count;
+        let vertices = positions.iter().map(|position| self.vertex(position, index));
+        let vertices = vertices.collect::<Result<Vec<_>, _>>()?;
+        if vertices.first() != vertices.last() {
+            return Err(self.refuse(
+                format!("has an unclosed ring {index}"),
+                "repeat the first position of the ring as its last",
+            ));
+        }
+        Ok(Ring::new(vertices))
+    }
 
-    #[test]
-    fn what_cannot_be_a_zone_is_refused_by_name() {
-        let polygon = |ring: &str| {
-            format!(
-                r#"{{"type":"Feature","properties":{{"name":"q"}},"geometry":{{"type":"Polygon","coordinates":[{ring}]}}}}"#
-            )
-        };
-        let cases = [
-            ("nonsense", "not GeoJSON"),
-            (&polygon("[[0,0],[1,0],[0,0]]"), "at least 4"),
-            (&polygon("[[0,0],[1,0],[1,1],[0,1]]"), "not closed"),
-            (&polygon("[[0,0],[1,0],[1,91],[0,0]]"), "not longitude, latitude"),
-            (r#"{"type":"Point","coordinates":[0,0]}"#, "only polygons"),
-        ];
-        for (text, expected) in cases {
-            let error = Zones::from_geojson(text).unwrap_err().to_string();
-            assert!(error.contains(expected), "{text}: {error}");
+    fn vertex(&self, position: &Value, ring: usize) -> Result<Vertex, ZonesError> {
+        let numbers = position.as_array().map(Vec::as_slice).unwrap_or_default();
+        let at = |index: usize| numbers.get(index).and_then(Value::as_f64);
+        let valid = Bounds { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
+        match (at(0), at(1)) {
+            (Some(lon), Some(lat)) if valid.holds(Vertex { lon, lat }) => Ok(Vertex { lon, lat }),
+            (Some(_), Some(_)) => Err(self.refuse(
+                format!("has the position {position} in ring {ring}, which is out of range"),
+                "write [longitude, latitude] in degrees, -180..180 and -90..90",
+            )),
+            _ => Err(self.refuse(
+                format_compact!("has {position} in ring {ring} where a position should be"),
+                "write [longitude, latitude] in degrees",
+            )),
         }
     }
 }

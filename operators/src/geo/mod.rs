@@ -1,18 +1,30 @@
-//! Operators of space: cells, zones, trips and stops.
+//! Positions on the Earth and what jobs ask about them: cells, zones, crossings, trips and stops.
 
 mod cell;
-mod distance;
+mod defects;
+#[cfg(test)]
+mod fix;
 mod geofence;
 mod geojson;
-mod moving;
+mod key_by_cell;
+mod position;
+mod ring;
+mod shape;
 mod stops;
 mod trips;
+mod zone_file;
+mod zone_index;
+mod zone_source;
 mod zones;
+#[cfg(test)]
+mod zones_tests;
 
-pub use cell::Cell;
-pub use distance::haversine_m;
+pub use cell::{Cell, CellError, Resolution};
+pub use defects::{Defect, DefectKind};
 pub use geofence::{Crossing, CrossingKind};
-pub use moving::Moving;
-pub use stops::Stop;
-pub use trips::Trip;
-pub use zones::{Zone, Zones};
+pub use position::{EARTH_RADIUS_M, Located, Position, PositionError};
+pub use stops::{Stop, StopRule};
+pub use trips::{Moving, Trip};
+pub(crate) use zone_file::ZoneFiles;
+pub use zone_source::ZoneSource;
+pub use zones::{ZoneSettings, Zones, ZonesError};

@@ -1,206 +1,265 @@
-//! A set of zones and the question which of them contain a position.
+//! An immutable set of named zones, and the question which of them hold a position.
 
-use robust::{Coord, orient2d};
-use std::fmt;
+use super::defects::{self, Defect};
+use super::geojson::{self, Feature};
+use super::position::Position;
+use super::ring::{Edge, Ring, Vertex};
+use super::shape::Shape;
+use super::zone_index::ZoneIndex;
+use compact_str::CompactString;
+use waystream_engine::error::JobError;
 
-/// Cells along each side of the index grid, at most.
-const GRID_SIDE: usize = 256;
-
-/// A closed line of positions as (longitude, latitude) in degrees; the last one is not repeated.
-pub(super) type Ring = Vec<(f64, f64)>;
-
-/// A named area: polygons, each a shell with its holes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Zone {
-    pub(super) name: String,
-    pub(super) polygons: Vec<Vec<Ring>>,
-    pub(super) defect: Option<String>,
-}
-
-impl Zone {
-    /// The zone's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// What is wrong with its rings, if anything; a ring that touches or crosses itself counts by
-    /// the even-odd rule.
-    #[must_use]
-    pub fn defect(&self) -> Option<&str> {
-        self.defect.as_deref()
-    }
-
-    /// Whether a position lies strictly inside, with straight edges in degrees. What lies exactly
-    /// on an edge is outside (OGC `contains`).
-    #[must_use]
-    pub fn contains(&self, lat: f64, lon: f64) -> bool {
-        self.polygons.iter().any(|rings| polygon_contains(rings, lat, lon))
-    }
-
-    fn bounds(&self) -> Bounds {
-        let mut bounds = Bounds::EMPTY;
-        for (lon, lat) in self.polygons.iter().flatten().flatten() {
-            bounds.include(*lat, *lon);
-        }
-        bounds
-    }
-}
-
-/// Even-odd over all rings, with exact arithmetic at the edges (Shewchuk's orientation predicate).
-fn polygon_contains(rings: &[Ring], lat: f64, lon: f64) -> bool {
-    let point = Coord { x: lon, y: lat };
-    let mut inside = false;
-    for ring in rings {
-        let mut from = ring[ring.len() - 1];
-        for to in ring {
-            let (a, b) = (Coord { x: from.0, y: from.1 }, Coord { x: to.0, y: to.1 });
-            if a.y.min(b.y) <= lat && lat <= a.y.max(b.y) {
-                let side = orient2d(a, b, point);
-                if side == 0.0 && a.x.min(b.x) <= lon && lon <= a.x.max(b.x) {
-                    return false;
-                }
-                if (a.y > lat) != (b.y > lat) && (side > 0.0) == (b.y > a.y) {
-                    inside = !inside;
-                }
-            }
-            from = *to;
-        }
-    }
-    inside
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Bounds {
-    south: f64,
-    north: f64,
-    west: f64,
-    east: f64,
-}
-
-impl Bounds {
-    const EMPTY: Self = Self {
-        south: f64::INFINITY,
-        north: f64::NEG_INFINITY,
-        west: f64::INFINITY,
-        east: f64::NEG_INFINITY,
-    };
-
-    fn include(&mut self, lat: f64, lon: f64) {
-        (self.south, self.north) = (self.south.min(lat), self.north.max(lat));
-        (self.west, self.east) = (self.west.min(lon), self.east.max(lon));
-    }
-
-    fn contains(&self, lat: f64, lon: f64) -> bool {
-        (self.south..=self.north).contains(&lat) && (self.west..=self.east).contains(&lon)
-    }
-}
-
-/// An immutable set of zones with an index over them.
-#[derive(Clone)]
+/// A set of zones, loaded from GeoJSON.
+///
+/// A position is in a zone if it lies strictly inside: exactly on an edge, of a shell, of a hole,
+/// or shared by two polygons of one zone, it is outside (the `contains` of OGC simple features).
+/// Edges are straight in longitude and latitude. The answer is exact; it does not depend on
+/// rounding. Where rings overlap, which valid polygons do not, the even-odd rule decides.
+///
+/// A ring whose neighbouring positions are more than 180 and less than 360 degrees of longitude
+/// apart crosses the antimeridian; such a zone is tested at the longitude and a full turn to
+/// either side. A ring that goes round a pole is taken as it is written.
+///
+/// Zones are numbered from 0 in the order of their names. Numbers are of this set only; names are
+/// what outlives it.
+///
+/// ```
+/// use waystream_operators::{Position, Zones};
+///
+/// let text = r#"{"type": "Feature", "properties": {"id": "harbour"}, "geometry": {
+///     "type": "Polygon", "coordinates": [[[9.9, 53.5], [10, 53.5], [10, 53.6], [9.9, 53.5]]]}}"#;
+/// let zones = Zones::from_geojson(text)?;
+/// let mut found = Vec::new();
+/// zones.containing(Position::new(53.52, 9.97)?, &mut found);
+/// assert_eq!(zones.name(found[0]), "harbour");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
 pub struct Zones {
     zones: Vec<Zone>,
-    bounds: Bounds,
-    side: usize,
-    /// Zones whose bounds meet a grid cell, row by row.
-    grid: Vec<Vec<u32>>,
+    index: ZoneIndex,
+    defects: Vec<Defect>,
+    crosses_antimeridian: bool,
 }
 
-impl fmt::Debug for Zones {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Zones").field("zones", &self.zones.len()).finish_non_exhaustive()
+#[derive(Debug)]
+struct Zone {
+    name: CompactString,
+    shape: Shape,
+}
+
+/// How zones are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ZoneSettings {
+    /// Refuse zones with a [`Defect`] instead of reporting them.
+    pub strict: bool,
+    /// How many positions all rings may have together.
+    pub max_vertices: usize,
+}
+
+impl Default for ZoneSettings {
+    /// Defects are reported; at most two million positions.
+    fn default() -> Self {
+        Self { strict: false, max_vertices: 2_000_000 }
+    }
+}
+
+/// Why a text is no set of zones.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ZonesError {
+    /// It is not JSON, or not GeoJSON.
+    #[error("the zones are not GeoJSON: {0}")]
+    NotGeoJson(String),
+    /// A feature is no zone.
+    #[error("zone `{name}` (feature {number}) {problem}")]
+    Feature {
+        /// Number of the feature, from 0.
+        number: usize,
+        /// Its name.
+        name: CompactString,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// There are more positions than allowed.
+    #[error("the zones have more than {limit} positions")]
+    TooManyVertices {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// Two features have the same name.
+    #[error("features {first} and {second} are both named `{name}`")]
+    SameName {
+        /// The name.
+        name: CompactString,
+        /// Number of one feature.
+        first: usize,
+        /// Number of the other.
+        second: usize,
+    },
+    /// Some polygons are invalid and that was not allowed.
+    #[error("not all zones are valid polygons: {}", listed(.0))]
+    Invalid(Vec<Defect>),
+}
+
+/// The defects, one after the other, as many as fit a message.
+fn listed(defects: &[Defect]) -> String {
+    const MOST: usize = 20;
+    let mut said: Vec<_> = defects.iter().take(MOST).map(ToString::to_string).collect();
+    if defects.len() > MOST {
+        said.push(format!("and {} more", defects.len() - MOST));
+    }
+    said.join("; ")
+}
+
+impl ZonesError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotGeoJson(_) => "give a FeatureCollection of Polygons and MultiPolygons",
+            Self::Feature { hint, .. } => hint,
+            Self::TooManyVertices { .. } => "simplify the polygons, or raise `max_vertices`",
+            Self::SameName { .. } => "give each feature its own `id` property",
+            Self::Invalid(_) => {
+                "repair them (ST_MakeValid, shapely.make_valid), or do not be strict"
+            }
+        }
+    }
+}
+
+impl From<ZonesError> for JobError {
+    fn from(error: ZonesError) -> Self {
+        Self::configuration(error.to_string()).hint(error.hint())
+    }
+}
+
+impl Default for Zones {
+    /// No zones.
+    fn default() -> Self {
+        Self::new(Vec::new(), Vec::new())
     }
 }
 
 impl Zones {
-    pub(super) fn of(zones: Vec<Zone>) -> Self {
-        let each: Vec<Bounds> = zones.iter().map(Zone::bounds).collect();
-        let mut bounds = Bounds::EMPTY;
-        for one in &each {
-            bounds.include(one.south, one.west);
-            bounds.include(one.north, one.east);
+    /// Loads a GeoJSON FeatureCollection, Feature or geometry with [`ZoneSettings::default`].
+    ///
+    /// The name of a zone is the feature's `id` property, else its GeoJSON `id`, else its `name`
+    /// property, else its number in the file, from 0.
+    ///
+    /// # Errors
+    /// If the text is not GeoJSON, or a feature is no polygon; the error names the feature.
+    pub fn from_geojson(text: &str) -> Result<Self, ZonesError> {
+        Self::from_geojson_with(text, ZoneSettings::default())
+    }
+
+    /// The same with these settings.
+    ///
+    /// # Errors
+    /// As [`Self::from_geojson`], and if `strict` is set and a zone has a defect.
+    pub fn from_geojson_with(text: &str, settings: ZoneSettings) -> Result<Self, ZonesError> {
+        let mut features = geojson::read(text, settings.max_vertices)?;
+        features.sort_by(|a, b| a.name.cmp(&b.name).then(a.number.cmp(&b.number)));
+        if let Some([a, b]) = features.array_windows().find(|[a, b]| a.name == b.name) {
+            let (name, first, second) = (a.name.clone(), a.number, b.number);
+            return Err(ZonesError::SameName { name, first, second });
         }
-        let side = ((zones.len() as f64).sqrt() as usize * 8).clamp(1, GRID_SIDE);
-        let mut index = Self { zones, bounds, side, grid: vec![Vec::new(); side * side] };
-        for (number, one) in each.iter().enumerate() {
-            let (south, west) = index.cell(one.south, one.west);
-            let (north, east) = index.cell(one.north, one.east);
-            for row in south..=north {
-                for column in west..=east {
-                    index.grid[row * side + column].push(number as u32);
-                }
-            }
+        let defects: Vec<_> = features.iter().filter_map(defect_of).collect();
+        if settings.strict && !defects.is_empty() {
+            return Err(ZonesError::Invalid(defects));
         }
-        index
+        Ok(Self::new(features, defects))
     }
 
-    /// No zones at all.
-    #[must_use]
-    pub fn none() -> Self {
-        Self::of(Vec::new())
-    }
-
-    /// The zones, in the order of the file.
-    #[must_use]
-    pub fn zones(&self) -> &[Zone] {
-        &self.zones
-    }
-
-    /// The zones that contain a position.
-    pub fn containing(&self, lat: f64, lon: f64) -> impl Iterator<Item = &Zone> {
-        let near: &[u32] = if self.bounds.contains(lat, lon) {
-            let (row, column) = self.cell(lat, lon);
-            &self.grid[row * self.side + column]
-        } else {
-            &[]
+    fn new(features: Vec<Feature>, defects: Vec<Defect>) -> Self {
+        let zone = |feature: Feature| {
+            let edges: Vec<Edge> =
+                feature.polygons.iter().flatten().flat_map(Ring::edges).collect();
+            Zone { name: feature.name, shape: Shape::new(&edges) }
         };
-        let zones = near.iter().map(|number| &self.zones[*number as usize]);
-        zones.filter(move |zone| zone.contains(lat, lon))
+        let zones: Vec<_> = features.into_iter().map(zone).collect();
+        let shapes: Vec<_> = zones.iter().map(|zone| &zone.shape).collect();
+        let crosses =
+            shapes.iter().any(|shape| shape.bounds.west < -180.0 || shape.bounds.east > 180.0);
+        let index = ZoneIndex::new(&shapes);
+        Self { zones, index, defects, crosses_antimeridian: crosses }
     }
 
-    fn cell(&self, lat: f64, lon: f64) -> (usize, usize) {
-        let place = |value: f64, from: f64, to: f64| {
-            let share = (value - from) / (to - from).max(f64::MIN_POSITIVE);
-            ((share * self.side as f64) as usize).min(self.side - 1)
+    /// Puts the numbers of all zones that contain the position into `found`, in ascending order.
+    /// What `found` held before is gone.
+    pub fn containing(&self, position: Position, found: &mut Vec<u32>) {
+        found.clear();
+        let (lat, lon) = (position.lat(), position.lon());
+        let mut at = |lon| {
+            let shape_of = |zone: u32| &self.zones[zone as usize].shape;
+            self.index.visit(Vertex { lon, lat }, shape_of, |zone| found.push(zone));
         };
-        let Bounds { south, north, west, east } = self.bounds;
-        (place(lat, south, north), place(lon, west, east))
+        at(lon);
+        if self.crosses_antimeridian {
+            at(lon - 360.0);
+            at(lon + 360.0);
+        }
+        if found.len() > 1 {
+            found.sort_unstable();
+            found.dedup();
+        }
+    }
+
+    /// The name of a zone of this set.
+    ///
+    /// # Panics
+    /// If there is no such zone.
+    #[must_use]
+    pub fn name(&self, zone: u32) -> &CompactString {
+        &self.zones[zone as usize].name
+    }
+
+    /// The names of all zones, in order.
+    pub fn names(&self) -> impl Iterator<Item = &CompactString> {
+        self.zones.iter().map(|zone| &zone.name)
+    }
+
+    /// How many zones there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.zones.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.zones.is_empty()
+    }
+
+    /// The zones that are no valid polygons, with the first defect of each, in order of name.
+    #[must_use]
+    pub fn defects(&self) -> &[Defect] {
+        &self.defects
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use geo::{Contains, LineString, Point, Polygon};
-    use proptest::prelude::*;
+fn defect_of(feature: &Feature) -> Option<Defect> {
+    let (kind, Vertex { lon, lat }) = defects::find(&feature.polygons)?;
+    let lon = (lon + 180.0).rem_euclid(360.0) - 180.0;
+    Some(Defect { zone: feature.name.clone(), feature: feature.number, kind, lat, lon })
+}
 
-    /// A star around a centre: simple, often concave.
-    fn star(centre: (f64, f64), radii: &[f64]) -> Ring {
-        let angle = |i: usize| i as f64 / radii.len() as f64 * std::f64::consts::TAU;
-        let corner = |(i, r): (usize, &f64)| {
-            let (sin, cos) = angle(i).sin_cos();
-            ((centre.0 + r * cos).round(), (centre.1 + r * sin).round())
-        };
-        radii.iter().enumerate().map(corner).collect()
+#[cfg(test)]
+impl Zones {
+    /// Some corners of all zones.
+    pub(super) fn sample_corners(&self, count: usize) -> Vec<Position> {
+        let edges: Vec<_> =
+            self.zones.iter().flat_map(|zone| zone.shape.edges_between(-90.0, 90.0)).collect();
+        let some = edges.iter().step_by(edges.len().div_ceil(count).max(1));
+        some.filter_map(|edge| Position::new(edge.from.lat, edge.from.lon).ok()).collect()
     }
 
-    proptest! {
-        /// Against geo's `Contains`, on a coarse grid so that many positions lie on edges.
-        #[test]
-        fn contain_what_geo_says(
-            stars in proptest::collection::vec(((-20.0f64..20.0, -20.0f64..20.0), proptest::collection::vec(6.0f64..15.0, 3..12)), 1..6),
-            points in proptest::collection::vec((-40i32..40, -40i32..40), 60),
-        ) {
-            let rings: Vec<Ring> = stars.iter().map(|(centre, radii)| star(*centre, radii)).collect();
-            let zones = rings.iter().enumerate().map(|(i, ring)| Zone { name: i.to_string(), polygons: vec![vec![ring.clone()]], defect: None });
-            let index = Zones::of(zones.collect());
-            let polygons: Vec<_> = rings.iter().map(|ring| Polygon::new(LineString::from(ring.clone()), vec![])).collect();
-            for (lon, lat) in points {
-                let (lon, lat) = (f64::from(lon), f64::from(lat));
-                let found: Vec<_> = index.containing(lat, lon).map(|zone| zone.name().to_owned()).collect();
-                let wanted: Vec<_> = (0..rings.len()).filter(|i| polygons[*i].contains(&Point::new(lon, lat))).map(|i| i.to_string()).collect();
-                prop_assert_eq!(found, wanted, "at {} {}", lat, lon);
-            }
-        }
+    /// Asks every zone.
+    pub(super) fn containing_by_search(&self, position: Position) -> Vec<u32> {
+        let point = Vertex { lon: position.lon(), lat: position.lat() };
+        let zones = self.zones.iter().zip(0..);
+        zones.filter(|(zone, _)| zone.shape.contains(point)).map(|(_, number)| number).collect()
     }
 }

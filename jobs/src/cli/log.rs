@@ -1,0 +1,12 @@
+//! What goes to standard error while a job runs: warnings, or what `RUST_LOG` asks for.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// Starts the log, once per process.
+pub(super) fn start() {
+    let asked = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into());
+    let log = tracing_subscriber::fmt().with_env_filter(asked.from_env_lossy());
+    // Whoever embeds the command line may have started one.
+    let _ = log.with_writer(std::io::stderr).with_target(false).try_init();
+}
