@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench fleet_vs_loop -- [F1 … F5] [--events N] [--entities N] [--data DIR] [--out DIR]`
 //!
+//! Both sides read the same file and write their rows to a file (in `--out`, else beside the data).
 //! Compare the ratio, not the seconds: it says the same on a busy machine. Without `--bench`, which
 //! cargo passes, a small fleet is run to see that the bench still works.
 
@@ -10,6 +11,7 @@ mod engine;
 mod generate;
 mod grid;
 mod hand_loop;
+mod jobs;
 
 use generate::Fleet;
 use hand_loop::{QUERIES, Query};
@@ -33,7 +35,7 @@ struct Options {
     queries: Vec<Query>,
     fleet: Fleet,
     data: PathBuf,
-    out: Option<PathBuf>,
+    out: PathBuf,
 }
 
 /// What one side did: its rows and what they cost.
@@ -48,44 +50,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} events of {} entities", options.fleet.events, options.fleet.entities);
     println!("query       rows  loop CPU s  loop ns/event  engine CPU s  engine / loop");
     for query in &options.queries {
-        let out = |side: &str| match &options.out {
-            Some(folder) => folder.join(format!("{query:?}.{side}.jsonl")),
-            None => PathBuf::from("/dev/null"),
-        };
-        let by_hand =
-            measure(|| hand_loop::run(*query, &data, &out("loop")).map(Some))?.ok_or("no loop")?;
+        let out = |side: &str| options.out.join(format!("{query:?}.{side}.jsonl"));
+        let by_hand = measure(|| hand_loop::run(*query, &data, &out("loop")))?;
         check_rows(options.fleet, *query, "loop", by_hand.rows)?;
         let engine = measure(|| engine::engine(*query, &data, &out("engine")))?;
-        if let Some(engine) = &engine {
-            check_rows(options.fleet, *query, "engine", engine.rows)?;
-            if engine.rows != by_hand.rows {
-                return Err(format!("{query:?}: engine {} rows", engine.rows).into());
-            }
+        check_rows(options.fleet, *query, "engine", engine.rows)?;
+        if engine.rows != by_hand.rows {
+            let (engine, by_hand) = (engine.rows, by_hand.rows);
+            return Err(format!("{query:?}: {engine} rows of the engine, {by_hand} by hand").into());
         }
-        print_row(*query, options.fleet, &by_hand, engine.as_ref());
+        print_row(*query, options.fleet, &by_hand, &engine);
     }
     Ok(())
 }
 
-fn print_row(query: Query, fleet: Fleet, by_hand: &Measured, engine: Option<&Measured>) {
+fn print_row(query: Query, fleet: Fleet, by_hand: &Measured, engine: &Measured) {
     let Measured { rows, cpu_s } = by_hand;
     let per_event_ns = cpu_s / fleet.events as f64 * 1e9;
-    let (engine_s, ratio) = match engine {
-        Some(engine) => (format!("{:.2}", engine.cpu_s), format!("{:.2}", engine.cpu_s / cpu_s)),
-        None => ("-".to_owned(), "-".to_owned()),
-    };
+    let (engine_s, ratio) = (engine.cpu_s, engine.cpu_s / cpu_s);
     println!(
-        "{query:?}   {rows:>10}  {cpu_s:>10.2}  {per_event_ns:>13.0}  {engine_s:>12}  {ratio:>13}"
+        "{query:?}   {rows:>10}  {cpu_s:>10.2}  {per_event_ns:>13.0}  {engine_s:>12.2}  {ratio:>13.2}"
     );
 }
 
-fn measure(
-    run: impl FnOnce() -> std::io::Result<Option<u64>>,
-) -> std::io::Result<Option<Measured>> {
+fn measure(run: impl FnOnce() -> std::io::Result<u64>) -> std::io::Result<Measured> {
     let before_s = cpu::seconds()?;
     let rows = run()?;
-    let cpu_s = cpu::seconds()? - before_s;
-    Ok(rows.map(|rows| Measured { rows, cpu_s }))
+    Ok(Measured { rows, cpu_s: cpu::seconds()? - before_s })
 }
 
 /// A fast wrong answer is no answer: rows must be as many as they are known to be.
@@ -108,9 +99,7 @@ fn prepare(options: &Options) -> std::io::Result<PathBuf> {
         generate::write(&unfinished, options.fleet)?;
         fs::rename(&unfinished, &folder)?;
     }
-    if let Some(out) = &options.out {
-        fs::create_dir_all(out)?;
-    }
+    fs::create_dir_all(&options.out)?;
     Ok(folder)
 }
 
@@ -139,6 +128,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn Err
         queries = QUERIES.to_vec();
     }
     let default = if full { FULL } else { SMALL };
+    let out = out.unwrap_or_else(|| data.join("rows"));
     let fleet = Fleet {
         entities: entities.unwrap_or(default.entities),
         events: events.unwrap_or(default.events),

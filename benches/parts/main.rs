@@ -8,6 +8,7 @@
 #[path = "../fleet_vs_loop/cpu.rs"]
 mod cpu;
 mod exchange;
+mod geofence;
 mod idle;
 mod job;
 mod key_count;
@@ -51,12 +52,13 @@ struct Figure {
 type Measure = fn(Scale) -> Result<Figure, Box<dyn Error>>;
 
 /// Memory comes first: what the others free would be taken again without being seen.
-const PARTS: [(&str, Measure); 8] = [
+const PARTS: [(&str, Measure); 9] = [
     ("state-memory", state_memory::measure),
     ("state-update", state_update::measure),
     ("snapshot-pause", snapshot_pause::measure),
     ("restore", restore::measure),
     ("exchange", exchange::measure),
+    ("geofence", geofence::measure),
     ("window-update", window_update::measure),
     ("key-count", key_count::measure),
     ("idle", idle::measure),

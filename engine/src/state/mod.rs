@@ -1,6 +1,8 @@
 //! Keyed state: one open-addressing table per operator and worker, its timers, and its increments.
 
 mod entries;
+mod prefetch;
+mod slot_index;
 mod slot_set;
 mod table;
 mod timers;

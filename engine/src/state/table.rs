@@ -1,10 +1,12 @@
-//! The state table: linear probing over packed words, values inline in fixed chunks, and the
+//! The state table: slots found by hash, values inline in fixed chunks, and the
 //! entries that changed since the last checkpoint in a set of their own.
 //!
 //! A checkpoint does not stop the table. Closing an epoch only swaps the sets of changed entries;
 //! they are encoded afterwards in slices, and an entry that is written again before its turn is
 //! encoded first. So the increment holds the state as of the close, at a bounded pause.
 
+use super::prefetch::prefetch;
+use super::slot_index::SlotIndex;
 use super::slot_set::SlotSet;
 use super::{Deadline, Entries, State, Timers};
 use crate::error::{JobError, Result};
@@ -28,9 +30,7 @@ pub struct Slot<A, S> {
 /// The state of one operator on one worker.
 #[derive(Debug)]
 pub struct Table<A, S> {
-    /// High half: upper hash bits. Low half: slot + 1, or 0 if free.
-    words: Vec<u64>,
-    len: usize,
+    index: SlotIndex,
     chunks: Vec<Vec<Option<Slot<A, S>>>>,
     free: Vec<u32>,
     /// Deadlines in event time.
@@ -43,8 +43,8 @@ pub struct Table<A, S> {
     /// Slots of the closing epoch that are not yet encoded, and what is.
     pending: SlotSet,
     increment: Entries,
-    /// Scratch of [`Self::fetch_ahead`].
-    located: Vec<u32>,
+    /// Hashes of the entries being fetched.
+    ahead: Vec<u64>,
 }
 
 /// What a checkpoint keeps of an entry besides its address.
@@ -58,8 +58,7 @@ struct Kept<S> {
 impl<A, S> Default for Table<A, S> {
     fn default() -> Self {
         Self {
-            words: vec![0; 16],
-            len: 0,
+            index: SlotIndex::default(),
             chunks: Vec::new(),
             free: Vec::new(),
             event_timers: Timers::default(),
@@ -68,68 +67,45 @@ impl<A, S> Default for Table<A, S> {
             removed: Entries::default(),
             pending: SlotSet::default(),
             increment: Entries::default(),
-            located: Vec::new(),
+            ahead: Vec::new(),
         }
     }
-}
-
-fn tag(hash: u64) -> u64 {
-    hash & 0xFFFF_FFFF_0000_0000
 }
 
 impl<A: Address, S: State> Table<A, S> {
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        self.index.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.index.len() == 0
     }
 
-    /// Fetches the entries that are about to be looked up, given by their hashes. Looking for a whole
-    /// batch at a time lets the processor wait for the cache lines of all of them at once.
+    /// Fetches the entries that are about to be looked up, given by their hashes: the processor
+    /// waits for the memory of a whole batch at once instead of for one entry after the other.
     pub fn fetch_ahead(&mut self, hashes: impl Iterator<Item = u64>) {
-        let mut located = std::mem::take(&mut self.located);
-        located.clear();
-        located.extend(hashes.map(|hash| self.locate(hash)));
-        let present = located.iter().filter(|slot| self.at(**slot).is_some()).count();
-        std::hint::black_box(present);
-        self.located = located;
-    }
-
-    /// Where an entry with this hash may be; any slot if it is not there.
-    fn locate(&self, hash: u64) -> u32 {
-        let mask = self.words.len() - 1;
-        let mut at = (hash >> 32) as usize & mask;
-        loop {
-            let word = self.words[at];
-            if word == 0 || tag(word) == tag(hash) {
-                return (word as u32).saturating_sub(1);
+        self.ahead.clear();
+        for hash in hashes {
+            self.index.prefetch(hash);
+            self.ahead.push(hash);
+        }
+        for hash in &self.ahead {
+            if let Some(entry) = self.index.candidates(*hash).next().and_then(|slot| self.at(slot))
+            {
+                prefetch(entry);
             }
-            at = (at + 1) & mask;
         }
     }
 
     /// The slot of an entry, if it exists.
     #[must_use]
     pub fn find(&self, hash: u64, address: &A) -> Option<u32> {
-        let mask = self.words.len() - 1;
-        let mut at = (hash >> 32) as usize & mask;
-        loop {
-            let word = self.words[at];
-            if word == 0 {
-                return None;
-            }
-            let slot = (word as u32).wrapping_sub(1);
-            if tag(word) == tag(hash) && self.at(slot).is_some_and(|e| e.address == *address) {
-                return Some(slot);
-            }
-            at = (at + 1) & mask;
-        }
+        let is_it = |slot: &u32| self.at(*slot).is_some_and(|entry| entry.address == *address);
+        self.index.candidates(hash).find(is_it)
     }
 
     /// The entry in a slot.
@@ -170,11 +146,10 @@ impl<A: Address, S: State> Table<A, S> {
         let Some(entry) = self.at_mut(slot).take() else { return Ok(None) };
         let key_hash = entry.address.key_hash();
         self.removed.remove(key_group(key_hash), &entry.address)?;
-        self.unlink(entry.address.spread(key_hash), slot);
+        self.index.remove(entry.address.spread(key_hash), slot);
         self.event_timers.set(slot, None);
         self.clock_timers.set(slot, None);
         self.free.push(slot);
-        self.len -= 1;
         Ok(Some(entry))
     }
 
@@ -225,11 +200,10 @@ impl<A: Address, S: State> Table<A, S> {
         let hash = address.spread(address.key_hash());
         if let Some(old) = self.find(hash, &address) {
             self.at_mut(old).take();
-            self.unlink(hash, old);
+            self.index.remove(hash, old);
             self.event_timers.set(old, None);
             self.clock_timers.set(old, None);
             self.free.push(old);
-            self.len -= 1;
         }
         let Some(value) = value else { return Ok(()) };
         let kept: Kept<S> = postcard::from_bytes(value).map_err(bad)?;
@@ -279,16 +253,7 @@ impl<A: Address, S: State> Table<A, S> {
             }
             None => self.append(entry)?,
         };
-        self.len += 1;
-        if self.len * 4 > self.words.len() * 3 {
-            self.grow();
-        }
-        let mask = self.words.len() - 1;
-        let mut at = (hash >> 32) as usize & mask;
-        while self.words[at] != 0 {
-            at = (at + 1) & mask;
-        }
-        self.words[at] = tag(hash) | u64::from(slot + 1);
+        self.index.insert(hash, slot);
         Ok(slot)
     }
 
@@ -303,42 +268,6 @@ impl<A: Address, S: State> Table<A, S> {
             JobError::failed("more than four billion state entries on one worker")
                 .hint("run more workers, or let entries expire")
         })
-    }
-
-    fn grow(&mut self) {
-        let old = std::mem::take(&mut self.words);
-        self.words = vec![0; old.len() * 2];
-        let mask = self.words.len() - 1;
-        for word in old.into_iter().filter(|word| *word != 0) {
-            let mut at = (word >> 32) as usize & mask;
-            while self.words[at] != 0 {
-                at = (at + 1) & mask;
-            }
-            self.words[at] = word;
-        }
-    }
-
-    /// Takes a slot's word out and moves the words behind it back (no tombstones).
-    fn unlink(&mut self, hash: u64, slot: u32) {
-        let mask = self.words.len() - 1;
-        let mut hole = (hash >> 32) as usize & mask;
-        while self.words[hole] as u32 != slot + 1 {
-            hole = (hole + 1) & mask;
-        }
-        let mut at = hole;
-        loop {
-            at = (at + 1) & mask;
-            let word = self.words[at];
-            if word == 0 {
-                break;
-            }
-            let home = (word >> 32) as usize & mask;
-            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(hole) & mask) {
-                self.words[hole] = word;
-                hole = at;
-            }
-        }
-        self.words[hole] = 0;
     }
 }
 
