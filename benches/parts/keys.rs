@@ -1,5 +1,6 @@
 //! A state table of many keys, and an order in which they are touched.
 
+use std::ops::Range;
 use waystream::engine::error::Result;
 use waystream::engine::key::{PerKey, key_hash};
 use waystream::engine::state::Table;
@@ -10,24 +11,32 @@ pub type Value = [f64; 12];
 /// Bytes of a key and a value.
 pub const RAW_BYTES: usize = size_of::<u64>() + size_of::<Value>();
 
-/// Entries that the engine fetches ahead of their use.
-const LOOK_AHEAD: usize = 32;
+/// Keys with their hashes, as they come out of an exchange.
+pub struct Keys {
+    keys: Vec<u64>,
+    hashes: Vec<u64>,
+}
 
-/// A key with its hash, as it comes out of an exchange.
-#[derive(Clone, Copy)]
-pub struct Hashed {
-    key: u64,
-    hash: u64,
+impl Keys {
+    fn of(keys: Vec<u64>) -> Self {
+        let hashes = keys.iter().map(key_hash).collect();
+        Self { keys, hashes }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
 }
 
 /// Keys 0 to `count`, each once.
-pub fn each(count: u64) -> Vec<Hashed> {
-    (0..count).map(hashed).collect()
+pub fn each(count: u64) -> Keys {
+    Keys::of((0..count).collect())
 }
 
 /// `touches` keys out of 0 to `count`, in no order.
-pub fn scattered(count: u64, touches: u64) -> Vec<Hashed> {
-    (0..touches).map(|n| hashed(scatter(n) % count)).collect()
+pub fn scattered(count: u64, touches: u64) -> Keys {
+    Keys::of((0..touches).map(|n| scatter(n) % count).collect())
 }
 
 /// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
@@ -38,22 +47,26 @@ pub fn scatter(n: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-fn hashed(key: u64) -> Hashed {
-    Hashed { key, hash: key_hash(&key) }
+/// Updates the entries of these keys the way a keyed operator does.
+pub fn update(table: &mut Table<PerKey<u64>, Value>, keys: &Keys) -> Result<()> {
+    update_some(table, keys, 0..keys.len())
 }
 
-/// Updates the entries of these keys the way a keyed operator does.
-pub fn update(table: &mut Table<PerKey<u64>, Value>, keys: &[Hashed]) -> Result<()> {
-    for batch in keys.chunks(LOOK_AHEAD) {
-        table.fetch_ahead(batch.iter().map(|hashed| hashed.hash));
-        for Hashed { key, hash } in batch {
-            let address = PerKey(*key);
-            let slot = match table.find(*hash, &address) {
-                Some(slot) => slot,
-                None => table.insert(*hash, address, [0.0; 12])?,
-            };
-            table.write(slot)?.state[0] += 1.0;
-        }
+/// The same for a part of them.
+pub fn update_some(
+    table: &mut Table<PerKey<u64>, Value>,
+    Keys { keys, hashes }: &Keys,
+    part: Range<usize>,
+) -> Result<()> {
+    let hashes = &hashes[part.clone()];
+    for (at, (key, hash)) in keys[part].iter().zip(hashes).enumerate() {
+        table.fetch_ahead(hashes, at);
+        let address = PerKey(*key);
+        let slot = match table.find(*hash, &address) {
+            Some(slot) => slot,
+            None => table.insert(*hash, address, [0.0; 12])?,
+        };
+        table.write(slot)?.state[0] += 1.0;
     }
     Ok(())
 }

@@ -1,15 +1,13 @@
 //! How long a checkpoint stops a worker whose million entries have all changed.
 
-use crate::keys::{each, scattered, update};
+use crate::keys::{each, scattered, update, update_some};
 use crate::{Figure, Scale};
 use cpu_time::ThreadTime;
 use std::error::Error;
 
-use waystream::engine::state::Table;
+use waystream::engine::state::{ENTRIES_PER_SLICE, Table};
 
 const KEYS: u64 = 1_000_000;
-/// Entries that the engine encodes before other work gets a turn.
-const ENTRIES_PER_SLICE: usize = 8192;
 /// Updates between two slices, while the checkpoint is not complete.
 const UPDATES_BETWEEN: usize = 1024;
 const ROUNDS: usize = 5;
@@ -22,14 +20,13 @@ pub fn measure(scale: Scale) -> Result<Figure, Box<dyn Error>> {
     for _ in 0..ROUNDS {
         update(&mut table, &keys)?;
         pauses_ms.push(timed_ms(|| table.begin_increment())?.0);
-        let mut between = touches.chunks(UPDATES_BETWEEN).cycle();
-        loop {
+        for at in (0..touches.len()).step_by(UPDATES_BETWEEN).cycle() {
             let (pause_ms, complete) = timed_ms(|| table.encode_slice(ENTRIES_PER_SLICE))?;
             pauses_ms.push(pause_ms);
             if complete {
                 break;
             }
-            update(&mut table, between.next().unwrap_or_default())?;
+            update_some(&mut table, &touches, at..at + UPDATES_BETWEEN)?;
         }
         drop(table.take_increment());
     }

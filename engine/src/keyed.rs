@@ -23,8 +23,6 @@ pub(crate) struct Routed<K, T> {
     pub event: Event<T>,
 }
 
-/// How many entries are looked up ahead of their use.
-const LOOK_AHEAD: usize = 32;
 /// How many timers fire before other work gets a turn.
 const TIMERS_PER_SLICE: usize = 4096;
 /// How many emitted events go out together.
@@ -40,6 +38,8 @@ pub(crate) struct KeyedStage<K: Key, T: Data, P: Operator<K, T>> {
     late_port: Port<T>,
     moment: Moment,
     counters: Arc<OperatorCounters>,
+    /// Hashes of the batch at hand; kept for its memory.
+    hashes: Vec<u64>,
     _key: std::marker::PhantomData<K>,
 }
 
@@ -73,6 +73,7 @@ impl<K: Key, T: Data, P: Operator<K, T>> KeyedStage<K, T, P> {
             late_port,
             moment,
             counters,
+            hashes: Vec::new(),
             _key: std::marker::PhantomData,
         }
     }
@@ -101,19 +102,18 @@ impl<K: Key, T: Data, P: Operator<K, T>> Stage for KeyedStage<K, T, P> {
     fn receive(&mut self, context: &mut Context, payload: Payload) -> Result<()> {
         let events: Vec<Routed<K, T>> = payload.open()?;
         self.counters.received.fetch_add(events.len() as u64, Relaxed);
-        let mut events = events.into_iter();
-        while !events.as_slice().is_empty() {
-            let ahead = events.as_slice().iter().take(LOOK_AHEAD);
-            let operator = &self.operator;
-            self.table.fetch_ahead(ahead.map(|e| operator.first_touched(e.hash, &e.event)));
-            for routed in events.by_ref().take(LOOK_AHEAD) {
-                let mut scope = scope!(self, routed.hash);
-                self.operator.on_event(routed.key, routed.event, &mut scope)?;
-            }
+        let mut hashes = std::mem::take(&mut self.hashes);
+        hashes.clear();
+        hashes.extend(events.iter().map(|e| self.operator.first_touched(e.hash, &e.event)));
+        for (at, routed) in events.into_iter().enumerate() {
+            self.table.fetch_ahead(&hashes, at);
+            let mut scope = scope!(self, routed.hash);
+            self.operator.on_event(routed.key, routed.event, &mut scope)?;
             if self.out.len() >= EMIT_BATCH {
                 self.flush(context)?;
             }
         }
+        self.hashes = hashes;
         self.flush(context)
     }
 

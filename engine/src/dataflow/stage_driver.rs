@@ -7,6 +7,7 @@ use super::port::Context;
 use super::stage::{Moment, Part, Progress, Stage};
 use crate::error::{JobError, Result};
 use crate::sabotage::{Sabotage, planted};
+use crate::state::ENTRIES_PER_SLICE;
 use crate::time::{Timestamp, Watermark};
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
@@ -18,9 +19,6 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::frontier::MutableAntichain;
-
-/// Changed entries encoded before other work gets a turn; about a millisecond.
-const ENTRIES_PER_SLICE: usize = 8192;
 
 /// A stage with what the driver keeps for it.
 struct Driver {

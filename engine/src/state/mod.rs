@@ -11,6 +11,9 @@ pub use entries::{Entries, Entry};
 pub use table::{Slot, Table};
 pub use timers::{Deadline, Timers};
 
+/// Changed entries that are encoded before other work gets a turn; about half a millisecond.
+pub const ENTRIES_PER_SLICE: usize = 4096;
+
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A value kept per key across restarts.

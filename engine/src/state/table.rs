@@ -18,6 +18,11 @@ use serde::{Deserialize, Serialize};
 const CHUNK_BITS: u32 = 12;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
+/// How many lookups ahead an entry is fetched: about as many lines as a core can wait for at once.
+const ENTRIES_AHEAD: usize = 12;
+/// How many lookups ahead its place in the index is fetched.
+const INDEX_AHEAD: usize = 2 * ENTRIES_AHEAD;
+
 /// A state entry in place.
 #[derive(Debug)]
 pub struct Slot<A, S> {
@@ -43,8 +48,6 @@ pub struct Table<A, S> {
     /// Slots of the closing epoch that are not yet encoded, and what is.
     pending: SlotSet,
     increment: Entries,
-    /// Hashes of the entries being fetched.
-    ahead: Vec<u64>,
 }
 
 /// What a checkpoint keeps of an entry besides its address.
@@ -67,7 +70,6 @@ impl<A, S> Default for Table<A, S> {
             removed: Entries::default(),
             pending: SlotSet::default(),
             increment: Entries::default(),
-            ahead: Vec::new(),
         }
     }
 }
@@ -85,15 +87,20 @@ impl<A: Address, S: State> Table<A, S> {
         self.index.len() == 0
     }
 
-    /// Fetches the entries that are about to be looked up, given by their hashes: the processor
-    /// waits for the memory of a whole batch at once instead of for one entry after the other.
-    pub fn fetch_ahead(&mut self, hashes: impl Iterator<Item = u64>) {
-        self.ahead.clear();
-        for hash in hashes {
-            self.index.prefetch(hash);
-            self.ahead.push(hash);
+    /// Fetches entries that are soon to be looked up, so that their memory is near by then. Called
+    /// before each use of `hashes[at]`, for `at` from 0 on: first where an entry is comes near,
+    /// then the entry, then it is used.
+    pub fn fetch_ahead(&self, hashes: &[u64], at: usize) {
+        let (index, entries) = match at {
+            0 => (0..INDEX_AHEAD + 1, 0..ENTRIES_AHEAD + 1),
+            _ => {
+                (at + INDEX_AHEAD..at + INDEX_AHEAD + 1, at + ENTRIES_AHEAD..at + ENTRIES_AHEAD + 1)
+            }
+        };
+        for hash in index.map_while(|at| hashes.get(at)) {
+            self.index.prefetch(*hash);
         }
-        for hash in &self.ahead {
+        for hash in entries.map_while(|at| hashes.get(at)) {
             if let Some(entry) = self.index.candidates(*hash).next().and_then(|slot| self.at(slot))
             {
                 prefetch(entry);
