@@ -14,7 +14,7 @@ mod unset;
 mod view;
 mod window;
 
-pub use flow::Flow;
+pub use flow::{Flow, Outline};
 pub use geo::{Cell, Crossing, CrossingKind, Moving, Stop, Trip, Zone, Zones, haversine_m};
 pub use keyed::Keyed;
 pub use live::Change;
