@@ -24,6 +24,9 @@ const BUNDLED: &str =
 /// The zones that go with it.
 const HARBOUR_ZONES: &str = include_str!("../../data/harbour_zones.geojson");
 
+/// The resolution of the smallest cells.
+const FINEST: u8 = 15;
+
 /// An entity without events stays for ever unless `expire-after` is set.
 const NEVER: Duration = Duration::MAX;
 
@@ -40,6 +43,10 @@ impl Moving for Position {
 /// Declares the job.
 pub fn build(flow: &Flow) {
     let resolution = flow.setting("resolution", 8u8);
+    if resolution > FINEST {
+        let what = format!("`{resolution}`: write a resolution of H3 from 0 to {FINEST}");
+        flow.refuse(JobError::configuration(what).at("setting resolution"));
+    }
     let out_of_order = flow.setting("out-of-order", Duration::ZERO);
     let expire_after = flow.setting("expire-after", NEVER);
     let input = Input::records().default_url(BUNDLED).check(Position::check).time_of(Position::at);
