@@ -1,8 +1,8 @@
 //! What the process logs: on standard error, as text or as JSON lines.
 
 use super::config::{Form, Level};
-use super::report::say;
-use std::io::{self, IsTerminal, Write};
+use super::report::{is_screen, say};
+use std::io::{self, Write};
 use tracing_subscriber::filter::LevelFilter;
 
 /// Begins to log. Called again it changes nothing.
@@ -16,10 +16,9 @@ pub(super) fn start(level: Level, form: Form) {
         Level::Trace => LevelFilter::TRACE,
     };
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     let lines = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_ansi(io::stderr().is_terminal() && !no_color && !is_dumb)
+        .with_ansi(is_screen() && !no_color)
         .with_writer(|| Said);
     let _ = match form {
         Form::Text => lines.try_init(),

@@ -4,7 +4,7 @@ use super::config::Form;
 use clap::error::{ContextKind, ContextValue};
 use serde_json::json;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use waystream_engine::error::{ErrorKind, JobError};
 use waystream_engine::nearest;
@@ -18,6 +18,12 @@ pub(super) fn say(text: &str) {
 pub(super) fn answer(text: &str) {
     let mut out = std::io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Whether standard error is a terminal that can redraw a line.
+pub(super) fn is_screen() -> bool {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    std::io::stderr().is_terminal() && !is_dumb
 }
 
 /// The form that the command line asks for, even if the rest of it is wrong.

@@ -2,7 +2,7 @@
 
 use super::arguments::Run;
 use super::config::{Form, Options, Resolved};
-use super::report::{answer, say};
+use super::report::{answer, is_screen, say};
 use super::{summary, volatile};
 use crate::console;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -101,7 +101,10 @@ fn stop_on_signals() -> Result<StopSignal> {
             if asked.is_requested() {
                 std::process::exit(128 + signal);
             }
-            say("stopping after a final checkpoint; once more stops at once\n");
+            let fresh_line = if is_screen() { "\n" } else { "" };
+            say(&format!(
+                "{fresh_line}stopping after a final checkpoint; once more stops at once\n"
+            ));
             asked.request();
         }
     };

@@ -1,10 +1,9 @@
 //! What a run says while it works and when it is done.
 
 use super::config::Form;
-use super::report::{answer, as_json, say};
+use super::report::{answer, as_json, is_screen, say};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use std::io::IsTerminal;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
@@ -28,7 +27,7 @@ impl Progress {
         let Some(form) = form else { return Self { _stop: None } };
         // One message at most: that this was dropped.
         let (stop, stopped) = sync_channel(1);
-        let terminal = form != Form::Jsonl && std::io::stderr().is_terminal();
+        let terminal = form != Form::Jsonl && is_screen();
         let show = move || {
             let bar = terminal.then(spinner);
             let every = if terminal { DRAW_EVERY } else { LINE_EVERY };
@@ -53,7 +52,7 @@ impl Progress {
 
 fn spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {wide_msg}") {
         bar.set_style(style);
     }
     bar

@@ -15,6 +15,7 @@ fn line_with(lines: &mut impl BufRead, part: &str) -> String {
     loop {
         let mut line = String::new();
         assert!(lines.read_line(&mut line).expect("UTF-8") > 0, "no `{part}` in:\n{seen}");
+        assert!(!line.contains("WARN"), "a sound run has nothing to warn of: {line}");
         if line.contains(part) {
             return line;
         }

@@ -93,3 +93,19 @@ fn same(name: &str, variable: &str) -> bool {
 fn spelled(variable: &str) -> String {
     variable.to_lowercase().replace('_', "-")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_however_a_variable_spells_it() {
+        let names = [(Section::Settings, "Trip_Gap".to_owned())];
+        for (variable, name) in [("TRIP_GAP", "Trip_Gap"), ("STOP_TIME", "stop-time")] {
+            let variable = format!("WAYSTREAM__SETTINGS__{variable}");
+            let variables = [(variable.into(), "1s".into())];
+            let entries = read(&variables, "fleet", &["fleet"], &names).unwrap();
+            assert_eq!(entries[0].0, (Section::Settings, name.to_owned()));
+        }
+    }
+}
