@@ -194,6 +194,14 @@ fn a_folder_that_cannot_be_written_is_said() {
 }
 
 #[test]
+fn nobody_else_can_look_unless_that_is_wanted() {
+    let shell = Shell::new();
+    let ran = shell.run(&["run", "fleet", "--source", &shell.ships(), "--listen", "0.0.0.0:0"]);
+    assert_eq!(ran.code, Some(78), "{}", ran.err);
+    assert!(ran.err.contains("--listen-remote"), "{}", ran.err);
+}
+
+#[test]
 fn a_new_crate_is_made_once() {
     let shell = Shell::new();
     let ran = shell.run(&["new", "demo"]);
