@@ -7,6 +7,8 @@ use std::fmt;
 /// The kind of a failure; decides the exit code of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
+    /// The command line is wrong (exit 64).
+    Usage,
     /// A record broke a rule the user asked to be strict about (exit 65).
     Data,
     /// Something the job needs cannot be reached (exit 69).
@@ -24,6 +26,7 @@ impl ErrorKind {
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
+            Self::Usage => 64,
             Self::Data => 65,
             Self::Unavailable => 69,
             Self::Failed => 70,

@@ -22,6 +22,7 @@ pub mod plan;
 pub mod sabotage;
 pub mod simulation;
 pub mod sink;
+pub mod sketch;
 pub mod source;
 pub mod spec;
 pub mod state;

@@ -10,9 +10,11 @@ use crate::keyed::{KeyedStage, Routed};
 use crate::metrics::Metrics;
 use crate::operator::Operator;
 use crate::sink::{Committer, Sink};
+use crate::sketch::{EndKind, OpenEnd, Sketch, SketchedEdge, SketchedEnd, SketchedStage};
 use crate::source::{DeadLetter, EventTime, Source, SourceRuntime, SourceSettings};
+use serde::Serialize;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -36,7 +38,9 @@ struct PlanOf {
 struct PlanParts {
     names: BTreeSet<(Kind, String)>,
     graph: Graph,
+    routings: BTreeMap<StageId, Routing>,
     sinks: Vec<(String, MakeCommitter)>,
+    ends: Vec<OpenEnd>,
     dead_letters: Option<Port<DeadLetter>>,
     error: Option<JobError>,
 }
@@ -65,7 +69,8 @@ impl Kind {
 }
 
 /// How a keyed operator's events reach the worker that owns their key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Routing {
     /// By the key's group, to any worker.
     Exchange,
@@ -130,7 +135,10 @@ impl Plan {
         let (out, late) = (Port::new(vec![id]), Port::new(vec![id]));
         let mut origins = input.origins();
         origins.dedup();
-        self.0.parts.borrow_mut().graph.edges.extend(origins.into_iter().map(|from| (from, id)));
+        let mut parts = self.0.parts.borrow_mut();
+        parts.graph.edges.extend(origins.into_iter().map(|from| (from, id)));
+        parts.routings.insert(id, routing);
+        drop(parts);
         match routing {
             Routing::Local => input.attach(move |context, batch| {
                 let to = context.worker();
@@ -155,6 +163,7 @@ impl Plan {
     /// Adds a sink behind `input`.
     pub fn sink<T: Data>(&self, name: &str, input: &Port<T>, sink: impl Sink<T>) {
         let (_, name) = self.claim(Kind::Sink, name);
+        self.end(EndKind::Sink, &name, input);
         let counters = self.0.metrics.sink(&name);
         let mut encoder = sink.encoder();
         let mut parts = self.0.parts.borrow_mut();
@@ -188,15 +197,43 @@ impl Plan {
         planned.collect()
     }
 
-    /// The edges between stages and sinks, by name, for drawing the job.
+    /// Notes where rows end, for drawing the job.
+    pub fn end<T: Data>(&self, kind: EndKind, name: &str, input: &Port<T>) {
+        let (name, input) = (name.to_owned(), input.clone());
+        let origins = Box::new(move || input.origins());
+        self.0.parts.borrow_mut().ends.push(OpenEnd { name, kind, origins });
+    }
+
+    /// The plan for looking at.
     #[must_use]
-    pub fn edges(&self) -> Vec<(String, String)> {
+    pub fn sketch(&self) -> Sketch {
         let parts = self.0.parts.borrow();
-        let name = |id: &StageId| {
-            let node = parts.graph.nodes.iter().find(|node| node.id == *id);
+        let name = |id: StageId| {
+            let node = parts.graph.nodes.iter().find(|node| node.id == id);
             node.map(|node| node.name.to_string()).unwrap_or_default()
         };
-        parts.graph.edges.iter().map(|(from, to)| (name(from), name(to))).collect()
+        let stages = parts.graph.nodes.iter().map(|node| SketchedStage {
+            name: node.name.to_string(),
+            is_source: matches!(node.kind, NodeKind::Source(_)),
+            schema: node.schema.clone(),
+        });
+        let edges = parts.graph.edges.iter().map(|(from, to)| SketchedEdge {
+            from: name(*from),
+            to: name(*to),
+            routing: parts.routings.get(to).copied().unwrap_or(Routing::Exchange),
+        });
+        let ends = parts.ends.iter().map(|end| {
+            let from: BTreeSet<StageId> = (end.origins)().into_iter().collect();
+            let from = from.into_iter().map(name).collect();
+            SketchedEnd { name: end.name.clone(), kind: end.kind, from }
+        });
+        Sketch { stages: stages.collect(), edges: edges.collect(), ends: ends.collect() }
+    }
+
+    /// Takes out why the job cannot be built as declared, if it cannot.
+    #[must_use]
+    pub fn take_refusal(&self) -> Option<JobError> {
+        self.0.parts.borrow_mut().error.take()
     }
 
     /// Takes the stages out to be run; the plan is empty afterwards.

@@ -2,7 +2,8 @@
 //! exactly once.
 //!
 //! A job is a function that declares streams; a binary of jobs is `fn main() -> ExitCode {
-//! waystream::main(jobs) }`.
+//! waystream::main(jobs) }`, which gives it the command line: `run`, `list`, `graph`, `validate`.
+//! What a job is given is written on it or in [files](guides::configuration).
 //!
 //! | what you know from Flink | what it is here |
 //! |---|---|
@@ -23,6 +24,12 @@ pub use job::{Job, all};
 pub use waystream_connectors as connectors;
 pub use waystream_engine as engine;
 pub use waystream_operators as operators;
+
+/// Guides.
+pub mod guides {
+    #[doc = include_str!("docs/config.md")]
+    pub mod configuration {}
+}
 
 /// What a job file needs.
 pub mod prelude {

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use waystream_engine::error::JobError;
 use waystream_engine::event::Data;
 use waystream_engine::job::Build;
+use waystream_engine::metrics::Metrics;
 use waystream_engine::nearest;
 use waystream_engine::plan::Plan;
+use waystream_engine::sketch::{EndKind, Sketch};
 use waystream_engine::source::{DeadLetter, EventTime};
 use waystream_engine::spec::{Deployment, OpenContext, SinkSpec, SourceSpec, Views};
 
@@ -25,6 +27,21 @@ pub struct Flow {
     test: Option<Arc<TestBench>>,
     zone_files: ZoneFiles,
     used: Rc<RefCell<Used>>,
+}
+
+/// What a job is, found by declaring it.
+#[derive(Debug)]
+pub struct Outline {
+    /// Its plan.
+    pub sketch: Sketch,
+    /// Names of its sources.
+    pub sources: BTreeSet<String>,
+    /// Names of its sinks.
+    pub sinks: BTreeSet<String>,
+    /// Names of its settings.
+    pub settings: BTreeSet<String>,
+    /// Why it cannot run as it is declared, if it cannot.
+    pub refusal: Option<JobError>,
 }
 
 /// The names a job has asked the deployment about.
@@ -40,12 +57,28 @@ impl Flow {
     pub fn builder(deployment: Deployment, build: impl Fn(&Self) + Send + Sync + 'static) -> Build {
         let zone_files = ZoneFiles::default();
         Arc::new(move |plan: &Plan| {
-            let deployment = Rc::new(deployment.clone());
-            let (plan, used, zone_files) = (plan.clone(), Rc::default(), zone_files.clone());
-            let flow = Self { plan, deployment, test: None, zone_files, used };
-            build(&flow);
-            flow.refuse_unknown();
+            Self::declare(plan, &deployment, zone_files.clone(), &build).refuse_unknown();
         })
+    }
+
+    /// Finds out what a job is by declaring it, without opening or running anything.
+    pub fn outline(deployment: &Deployment, build: impl Fn(&Self)) -> Outline {
+        let plan = Plan::new(0, 1, Metrics::default());
+        let flow = Self::declare(&plan, deployment, ZoneFiles::default(), build);
+        let Used { sources, sinks, settings } = flow.used.take();
+        Outline { sketch: plan.sketch(), sources, sinks, settings, refusal: plan.take_refusal() }
+    }
+
+    fn declare(
+        plan: &Plan,
+        deployment: &Deployment,
+        zone_files: ZoneFiles,
+        build: impl Fn(&Self),
+    ) -> Self {
+        let (plan, deployment) = (plan.clone(), Rc::new(deployment.clone()));
+        let flow = Self { plan, deployment, test: None, zone_files, used: Rc::default() };
+        build(&flow);
+        flow
     }
 
     pub(crate) fn test_builder(
@@ -95,8 +128,8 @@ impl Flow {
         match S::parse(text) {
             Ok(value) => value,
             Err(error) => {
-                let what = format!("setting {name}={text}: {error}");
-                self.refuse(JobError::configuration(what));
+                let error = JobError::configuration(format!("`{text}`: {error}"));
+                self.refuse(error.at(format!("setting {name}")));
                 default
             }
         }
@@ -156,7 +189,7 @@ impl Flow {
         }
         match spec.open(&self.context(name, self.deployment.sinks.get(name))) {
             Ok(Some(sink)) => self.plan.sink(name, port, sink),
-            Ok(None) => {}
+            Ok(None) => self.plan.end(EndKind::UnwrittenSink, name, port),
             Err(error) => self.plan.refuse(error.at(format!("sink {name}"))),
         }
     }

@@ -14,7 +14,7 @@ mod unset;
 mod view;
 mod window;
 
-pub use flow::Flow;
+pub use flow::{Flow, Outline};
 pub use geo::{
     Cell, CellError, Crossing, CrossingKind, Defect, DefectKind, EARTH_RADIUS_M, Located, Moving,
     Position, PositionError, Resolution, Stop, StopRule, Trip, ZoneSettings, ZoneSource, Zones,

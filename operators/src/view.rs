@@ -3,6 +3,7 @@
 use crate::stream::Stream;
 use waystream_engine::error::JobError;
 use waystream_engine::event::Data;
+use waystream_engine::sketch::EndKind;
 
 /// What a record means for a keyed view.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,7 @@ impl<T: Data> Stream<T> {
     /// TestJob::new(build).input("scores", [(7u32, 0i64)]).run().unwrap();
     /// ```
     pub fn view(self, name: &str, shown: impl Fn(&T) -> Shown + 'static) {
+        self.flow().plan().end(EndKind::View, name, self.port());
         let Some(views) = self.flow().views() else { return };
         let name = name.to_owned();
         self.port().attach(move |_, batch| {
@@ -46,6 +48,7 @@ impl<T: Data> Stream<T> {
 
     /// Shows the latest records of the stream, newest last.
     pub fn ticker(self, name: &str) {
+        self.flow().plan().end(EndKind::View, name, self.port());
         let Some(views) = self.flow().views() else { return };
         let name = name.to_owned();
         self.port().attach(move |_, batch| {

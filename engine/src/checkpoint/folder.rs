@@ -130,7 +130,9 @@ impl Folder {
 
     /// Removes a file that nothing refers to any more; failing to is not an error of the job.
     pub fn discard(&self, name: &str) {
-        if let Err(error) = self.disk.remove(&self.path.join(name)) {
+        if let Err(error) = self.disk.remove(&self.path.join(name))
+            && error.kind() != ErrorKind::NotFound
+        {
             tracing::warn!(%name, %error, "an unneeded checkpoint file could not be removed");
         }
     }

@@ -2,12 +2,27 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use std::time::Duration;
-use waystream_operators::Setting;
+
+/// What stands below the help of every command that takes a job.
+const LAYERS: &str = "\
+What is not given here is taken from WAYSTREAM__SECTION__KEY in the environment, then from --config \
+FILE, ./waystream.toml and $XDG_CONFIG_HOME/waystream/config.toml: [run] workers = 2, \
+[sources.NAME] url = \"…\", [sinks.NAME] url = \"…\", [settings] KEY = VALUE.";
+
+const EXAMPLES: &str = "\
+Begin with:
+  waystream list                     the jobs there are
+  waystream graph fleet              what a job is made of, and what can be set
+  waystream run fleet                a bundled hour of real ships, live in the browser
+  waystream new my-job               a crate of your own with a job and its test
+
+Exit codes: 0 done, or stopped on request; 64 wrong command line; 65 records rejected under
+--fail-on-reject; 69 something needed is unreachable; 70 a failed operator or a bug;
+74 checkpoints cannot be read or written; 78 wrong configuration, or state that does not fit.";
 
 /// Stream processing for things that move, exactly once.
 #[derive(Debug, Parser)]
-#[command(name = "waystream", version, arg_required_else_help = true)]
+#[command(name = "waystream", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -19,41 +34,58 @@ pub(super) enum Command {
     /// Run a job here until its input ends or it is stopped
     Run(Run),
     /// Name the jobs this binary has
-    List,
+    List(List),
+    /// Show what a job is made of: sources, stages, edges, sinks, views, settings
+    Graph(Graph),
+    /// Check a job with its configuration, without opening its sources
+    Validate(Validate),
+    /// Write a new crate with a job of your own, which builds against this checkout
+    New(New),
 }
 
-/// How to run a job.
+/// A job and what it is given.
 #[derive(Debug, Args)]
-pub(super) struct Run {
+pub(super) struct JobArguments {
     /// The job
     pub(super) job: String,
     /// Read a source from elsewhere: NAME=parquet:GLOB, jsonl:GLOB or csv:GLOB, with ?speed=60x
     #[arg(long, value_name = "NAME=URL", value_parser = pair)]
     pub(super) source: Vec<(String, String)>,
-    /// Write a sink: NAME=jsonl:FILE, stdout: or blackhole:
+    /// Write a sink: NAME=jsonl:FILE, parquet:FOLDER, stdout: or blackhole:
     #[arg(long, value_name = "NAME=URL", value_parser = pair)]
     pub(super) sink: Vec<(String, String)>,
     /// Set a setting of the job
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(super) set: Vec<(String, String)>,
-    /// Worker threads
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) workers: u16,
+    /// Take what is not given here from this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+/// How to run a job.
+#[derive(Debug, Args)]
+#[command(after_help = LAYERS)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) job: JobArguments,
+    /// Worker threads [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    workers: Option<String>,
     /// Folder of the checkpoints [default: .waystream/JOB]
     #[arg(long, value_name = "FOLDER")]
-    pub(super) checkpoints: Option<PathBuf>,
-    /// Time between checkpoints
-    #[arg(long, default_value = "1s", value_parser = interval)]
-    pub(super) checkpoint_every: Duration,
-    /// Address of the live map
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7700")]
-    pub(super) listen: String,
+    checkpoints: Option<String>,
+    /// Time between checkpoints [default: 1s]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    checkpoint_every: Option<String>,
+    /// Address of the live map [default: 127.0.0.1:7700]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
     /// Allow an address off this machine: whoever reaches it can read every view
     #[arg(long)]
-    pub(super) listen_remote: bool,
+    listen_remote: bool,
     /// Serve no live map
     #[arg(long)]
-    pub(super) no_serve: bool,
+    no_serve: bool,
     /// Start from an empty state
     #[arg(long)]
     pub(super) fresh: bool,
@@ -62,20 +94,104 @@ pub(super) struct Run {
     pub(super) fallback: bool,
     /// Fail with exit code 65 if a record was rejected
     #[arg(long)]
-    pub(super) fail_on_reject: bool,
-    /// Form of the summary
-    #[arg(long, value_enum, default_value_t = Form::Text)]
-    pub(super) output: Form,
+    fail_on_reject: bool,
+    /// Form of the summary: text, json, or jsonl with progress as JSON lines [default: text]
+    #[arg(long, value_name = "FORM")]
+    output: Option<String>,
     /// Show no progress
     #[arg(long)]
-    pub(super) no_progress: bool,
+    no_progress: bool,
+    /// Log what weighs at least this much: off, error, warn, info, debug, trace [default: warn]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
 }
 
-/// Form of what is printed.
+impl Run {
+    /// The options that are given: flag, option and value.
+    pub(super) fn options(&self) -> Vec<(&'static str, &'static str, String)> {
+        let texts = [
+            ("--workers", "workers", &self.workers),
+            ("--checkpoints", "checkpoints", &self.checkpoints),
+            ("--checkpoint-every", "checkpoint-every", &self.checkpoint_every),
+            ("--listen", "listen", &self.listen),
+            ("--output", "output", &self.output),
+            ("--log", "log", &self.log),
+        ];
+        let switches = [
+            ("--listen-remote", "listen-remote", self.listen_remote, true),
+            ("--no-serve", "serve", self.no_serve, false),
+            ("--fail-on-reject", "fail-on-reject", self.fail_on_reject, true),
+            ("--no-progress", "progress", self.no_progress, false),
+        ];
+        let texts = texts
+            .into_iter()
+            .filter_map(|(flag, name, text)| text.clone().map(|text| (flag, name, text)));
+        let switches = switches
+            .into_iter()
+            .filter(|(_, _, is_given, _)| *is_given)
+            .map(|(flag, name, _, value)| (flag, name, value.to_string()));
+        texts.chain(switches).collect()
+    }
+}
+
+/// How to list the jobs.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Form of the list
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = AnswerForm::Text)]
+    pub(super) output: AnswerForm,
+}
+
+/// Which job to show.
+#[derive(Debug, Args)]
+#[command(after_help = LAYERS)]
+pub(super) struct Graph {
+    #[command(flatten)]
+    pub(super) job: JobArguments,
+    /// Form of the graph
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = GraphForm::Text)]
+    pub(super) output: GraphForm,
+}
+
+/// Which job to check.
+#[derive(Debug, Args)]
+#[command(after_help = LAYERS)]
+pub(super) struct Validate {
+    #[command(flatten)]
+    pub(super) job: JobArguments,
+    /// Form of the answer
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = AnswerForm::Text)]
+    pub(super) output: AnswerForm,
+}
+
+/// Which crate to write.
+#[derive(Debug, Args)]
+pub(super) struct New {
+    /// Name of the crate, its folder and its job
+    pub(super) name: String,
+    /// Folder of the Waystream checkout to build against [default: where this binary was built]
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) checkout: Option<PathBuf>,
+}
+
+/// Form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
+pub(super) enum AnswerForm {
+    /// For people
     Text,
+    /// One JSON value
     Json,
+}
+
+/// Form of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum GraphForm {
+    /// For people
+    Text,
+    /// One JSON value
+    Json,
+    /// A Mermaid flowchart, for a page of documentation
+    Mermaid,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -83,12 +199,4 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),
     }
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    let interval = Duration::parse(text)?;
-    if interval.is_zero() || interval > Duration::from_secs(3600) {
-        return Err("between 1ms and 1h".to_owned());
-    }
-    Ok(interval)
 }

@@ -1,22 +1,26 @@
 //! The command line over a binary's jobs.
 
 mod arguments;
+mod config;
+mod graph;
 mod log;
+mod new;
+mod report;
 mod run;
 mod summary;
+mod validate;
+mod volatile;
 
 use crate::Job;
-use arguments::{Arguments, Command};
+use arguments::{AnswerForm, Arguments, Command};
 use clap::Parser;
-use std::io::Write;
+use config::{Form, Surroundings};
+use report::{answer, say};
 use std::process::ExitCode;
-use waystream_engine::error::JobError;
-use waystream_engine::nearest;
+use waystream_engine::error::Result;
 
-/// Exit code of a wrong command line, after sysexits.
-const USAGE: u8 = 64;
-
-/// Runs the command line with these jobs: `run JOB`, `list`. Returns the exit code.
+/// Runs the command line with these jobs: `run JOB`, `list`, `graph JOB`, `validate JOB`,
+/// `new NAME`. Returns the exit code.
 #[must_use]
 #[allow(clippy::needless_pass_by_value, reason = "a binary hands over its jobs")]
 pub fn main(jobs: Vec<Job>) -> ExitCode {
@@ -24,49 +28,56 @@ pub fn main(jobs: Vec<Job>) -> ExitCode {
         say(&format!("waystream: a bug: {panic}\n"));
         std::process::exit(70);
     }));
+    let mut form = report::asked_for(std::env::args_os().skip(1));
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let code = if error.use_stderr() { USAGE } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
+        Err(error) => return report::usage(&error, form),
     };
-    log::start();
-    let done = match arguments.command {
-        Command::Run(run) => match jobs.iter().find(|job| job.name == run.job) {
-            Some(job) => run::run(job, &run),
-            None => Err(unknown_job(&run.job, &jobs)),
-        },
-        Command::List => {
-            for job in &jobs {
-                let _ = writeln!(std::io::stdout(), "{:<12}  {}", job.name, job.about);
-            }
-            Ok(())
-        }
-    };
+    let done =
+        crate::job::check_names(&jobs).and_then(|()| obey(&jobs, &arguments.command, &mut form));
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&format!("error: {error}\n"));
-            if let Some(hint) = &error.hint {
-                say(&format!("  hint: {hint}\n"));
-            }
-            ExitCode::from(error.kind.exit_code())
-        }
+        Err(error) => report::failure(&error, form),
     }
 }
 
-fn unknown_job(name: &str, jobs: &[Job]) -> JobError {
-    let names = || jobs.iter().map(|job| job.name);
-    let hint = match nearest(name, names()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("there are: {}", names().collect::<Vec<_>>().join(", ")),
-    };
-    JobError::configuration(format!("there is no job `{name}`")).hint(hint)
+/// Does what a command says. `form` is how a failure is to be told.
+fn obey(jobs: &[Job], command: &Command, form: &mut Form) -> Result<()> {
+    let around = Surroundings::of_process();
+    match command {
+        Command::Run(run) => {
+            let job = config::resolve(jobs, &run.job, run.options(), &around)?;
+            *form = job.options.output;
+            log::start(job.options.log, *form);
+            run::run(job, run, form)
+        }
+        Command::List(list) => {
+            list_jobs(jobs, list.output);
+            Ok(())
+        }
+        Command::Graph(graph) => {
+            let job = config::resolve(jobs, &graph.job, Vec::new(), &around)?;
+            answer(&graph::draw(&job, graph.output));
+            Ok(())
+        }
+        Command::Validate(validate) => {
+            let job = config::resolve(jobs, &validate.job, Vec::new(), &around)?;
+            answer(&validate::describe(&job, validate.output));
+            Ok(())
+        }
+        Command::New(new) => new::write(new),
+    }
 }
 
-/// Writes to standard error; a closed one is nobody's problem.
-fn say(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
+fn list_jobs(jobs: &[Job], form: AnswerForm) {
+    let text = match form {
+        AnswerForm::Text => {
+            jobs.iter().map(|job| format!("{:<12}  {}\n", job.name, job.about)).collect()
+        }
+        AnswerForm::Json => {
+            let job = |job: &Job| serde_json::json!({ "name": job.name, "about": job.about });
+            format!("{}\n", jobs.iter().map(job).collect::<serde_json::Value>())
+        }
+    };
+    answer(&text);
 }

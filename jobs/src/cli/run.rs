@@ -1,8 +1,10 @@
 //! `waystream run`: the job in this process, stopped by its input's end or by a signal.
 
 use super::arguments::Run;
-use super::{say, summary};
-use crate::{Job, console};
+use super::config::{Form, Options, Resolved};
+use super::report::{answer, is_screen, say};
+use super::{summary, volatile};
+use crate::console;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,57 +15,63 @@ use waystream_engine::clock::{Clock, SystemClock};
 use waystream_engine::error::{ErrorKind, JobError, Result};
 use waystream_engine::job::{JobConfig, StopSignal, run as run_job};
 use waystream_engine::metrics::Metrics;
-use waystream_engine::spec::Deployment;
 use waystream_operators::Flow;
 
-pub(super) fn run(job: &Job, arguments: &Run) -> Result<()> {
-    let mut deployment = Deployment {
-        sources: unique("source", &arguments.source)?,
-        sinks: unique("sink", &arguments.sink)?,
-        settings: unique("set", &arguments.set)?,
-        ..Deployment::default()
-    };
-    let folder = arguments.checkpoints.clone();
-    let folder = folder.unwrap_or_else(|| Path::new(".waystream").join(job.name));
-    let mut config =
-        JobConfig::new(job.name, Folder::open(Arc::new(LocalDisk), absolute(&folder)?)?);
-    config.workers = usize::from(arguments.workers);
-    config.checkpoint_every = arguments.checkpoint_every;
+/// Runs the job. `form` is how a failure is to be told; it changes once the summary has told it.
+pub(super) fn run(resolved: Resolved, arguments: &Run, form: &mut Form) -> Result<()> {
+    let Resolved { job, options, mut deployment, .. } = resolved;
+    let folder = absolute(&options.checkpoints)?;
+    let mut config = JobConfig::new(job.name, Folder::open(Arc::new(LocalDisk), &folder)?);
+    volatile::warn_about(&folder);
+    config.workers = usize::from(options.workers);
+    config.checkpoint_every = options.checkpoint_every;
     config.fresh = arguments.fresh;
     config.fallback = if arguments.fallback { Fallback::Older } else { Fallback::Refuse };
     config.stop = stop_on_signals()?;
     let (metrics, clock) = (config.metrics.clone(), SystemClock);
     let started = clock.now();
-    let server = if arguments.no_serve {
-        None
-    } else {
+    let server = if options.serve {
         let hub = Hub::new(started.0 as u64);
         let zones = (job.zones)(&deployment.settings);
         deployment.views = Some(Arc::new(hub.clone()));
-        Some(serve(hub, arguments, zones, metrics.clone())?)
+        Some(serve(hub, &options, zones, metrics.clone())?)
+    } else {
+        None
     };
-    let progress = summary::Progress::start(metrics.clone(), !arguments.no_progress);
-    let build = job.build;
-    let outcome = run_job(config, Flow::builder(deployment, build));
+    let prints_rows = deployment.sinks.values().any(|url| url.starts_with("stdout:"));
+    let shown = if options.progress { Some(options.output) } else { None };
+    let progress = summary::Progress::start(metrics.clone(), shown);
+    let outcome = run_job(config, Flow::builder(deployment, job.build));
     drop(progress);
     drop(server);
     let outcome = outcome?;
     let elapsed_ms = clock.now().since_ms(started);
-    summary::print(&outcome, &metrics, elapsed_ms, arguments.output);
-    let rejected: u64 =
-        metrics.sources().values().map(|source| source.rejected().values().sum::<u64>()).sum();
-    if arguments.fail_on_reject && rejected > 0 {
-        let what = format!("{rejected} records were rejected");
-        return Err(JobError::new(ErrorKind::Data, what)
-            .hint("write them out with --sink dead-letters=jsonl:FILE"));
+    let refused = options.fail_on_reject.then(|| rejected(&metrics)).flatten();
+    let summary = summary::of(&outcome, &metrics, elapsed_ms, refused.as_ref());
+    match options.output {
+        Form::Json | Form::Jsonl => answer(&format!("{summary}\n")),
+        Form::Text if prints_rows => say(&summary::text(&summary)),
+        Form::Text => answer(&summary::text(&summary)),
     }
-    Ok(())
+    // The summary holds the error already: it is not told to a program twice.
+    *form = Form::Text;
+    refused.map_or(Ok(()), Err)
+}
+
+/// The error of a run in which records were rejected.
+fn rejected(metrics: &Metrics) -> Option<JobError> {
+    let sources = metrics.sources();
+    let rejected: u64 = sources.values().flat_map(|source| source.rejected().into_values()).sum();
+    (rejected > 0).then(|| {
+        JobError::new(ErrorKind::Data, format!("{rejected} records were rejected"))
+            .hint("write them out with --sink dead-letters=jsonl:FILE")
+    })
 }
 
 /// Serves the live map and says where.
-fn serve(hub: Hub, arguments: &Run, zones: Option<String>, metrics: Metrics) -> Result<Server> {
-    let mut config = ServerConfig::new(arguments.listen.clone());
-    config.allow_remote = arguments.listen_remote;
+fn serve(hub: Hub, options: &Options, zones: Option<String>, metrics: Metrics) -> Result<Server> {
+    let mut config = ServerConfig::new(options.listen.clone());
+    config.allow_remote = options.listen_remote;
     config.assets = console::ASSETS.to_vec();
     config.zones = zones;
     config.stats = Arc::new(move || {
@@ -74,16 +82,6 @@ fn serve(hub: Hub, arguments: &Run, zones: Option<String>, metrics: Metrics) -> 
     let server = Server::start(hub, config)?;
     say(&format!("live map at http://{}\n", server.address()));
     Ok(server)
-}
-
-/// Refuses a name that is given twice with different values.
-fn unique<M: FromIterator<(String, String)>>(flag: &str, pairs: &[(String, String)]) -> Result<M> {
-    for (i, (name, value)) in pairs.iter().enumerate() {
-        if pairs[..i].iter().any(|(other, given)| other == name && given != value) {
-            return Err(JobError::configuration(format!("--{flag} {name} is given twice")));
-        }
-    }
-    Ok(pairs.iter().cloned().collect())
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {
@@ -103,7 +101,10 @@ fn stop_on_signals() -> Result<StopSignal> {
             if asked.is_requested() {
                 std::process::exit(128 + signal);
             }
-            say("stopping after a final checkpoint; once more stops at once\n");
+            let fresh_line = if is_screen() { "\n" } else { "" };
+            say(&format!(
+                "{fresh_line}stopping after a final checkpoint; once more stops at once\n"
+            ));
             asked.request();
         }
     };

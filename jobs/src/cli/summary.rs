@@ -1,13 +1,13 @@
 //! What a run says while it works and when it is done.
 
-use super::arguments::Form;
-use super::say;
+use super::config::Form;
+use super::report::{answer, as_json, is_screen, say};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
-use std::io::{IsTerminal, Write};
+use serde_json::{Value, json};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
+use waystream_engine::error::JobError;
 use waystream_engine::job::Outcome;
 use waystream_engine::metrics::Metrics;
 
@@ -22,18 +22,19 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn start(metrics: Metrics, wanted: bool) -> Self {
-        if !wanted {
-            return Self { _stop: None };
-        }
+    /// Begins to show it in the form of the run, or not at all.
+    pub(super) fn start(metrics: Metrics, form: Option<Form>) -> Self {
+        let Some(form) = form else { return Self { _stop: None } };
+        // One message at most: that this was dropped.
         let (stop, stopped) = sync_channel(1);
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = form != Form::Jsonl && is_screen();
         let show = move || {
             let bar = terminal.then(spinner);
             let every = if terminal { DRAW_EVERY } else { LINE_EVERY };
             while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                 match &bar {
                     Some(bar) => bar.set_message(line(&metrics)),
+                    None if form == Form::Jsonl => answer(&format!("{}\n", counts(&metrics))),
                     None => say(&format!("{}\n", counts(&metrics))),
                 }
                 if let Some(bar) = &bar {
@@ -51,7 +52,7 @@ impl Progress {
 
 fn spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {wide_msg}") {
         bar.set_style(style);
     }
     bar
@@ -64,14 +65,14 @@ fn line(metrics: &Metrics) -> String {
     format!("{read} records read, {rows} rows committed, epoch {epoch}")
 }
 
-fn counts(metrics: &Metrics) -> serde_json::Value {
+fn counts(metrics: &Metrics) -> Value {
     let (mut read, mut accepted) = (0, 0);
     let mut rejected = serde_json::Map::new();
     for source in metrics.sources().values() {
         read += source.read.load(Relaxed);
         accepted += source.accepted.load(Relaxed);
         for (reason, count) in source.rejected() {
-            let before = rejected.get(reason).and_then(serde_json::Value::as_u64).unwrap_or(0);
+            let before = rejected.get(reason).and_then(Value::as_u64).unwrap_or(0);
             rejected.insert(reason.to_owned(), json!(before + count));
         }
     }
@@ -94,30 +95,47 @@ fn counts(metrics: &Metrics) -> serde_json::Value {
     })
 }
 
-/// Prints how a run began and ended.
-pub(super) fn print(outcome: &Outcome, metrics: &Metrics, elapsed_ms: i64, form: Form) {
+/// How a run began and ended.
+pub(super) fn of(
+    outcome: &Outcome,
+    metrics: &Metrics,
+    elapsed_ms: i64,
+    error: Option<&JobError>,
+) -> Value {
     let mut summary = counts(metrics);
-    let read = summary["read"].as_u64().unwrap_or(0);
-    let seconds = elapsed_ms as f64 / 1000.0;
     summary["resumed_from"] = json!(outcome.resumed_from.map(|epoch| epoch.0));
     summary["was_finished"] = json!(outcome.was_finished);
-    summary["seconds"] = json!(seconds);
-    let text = match form {
-        Form::Json => format!("{summary}\n"),
-        Form::Text if outcome.was_finished => {
-            "nothing to do: all input was read by an earlier run; start anew with --fresh\n".into()
-        }
-        Form::Text => {
-            let from = match outcome.resumed_from {
-                Some(epoch) => format!("resumed from epoch {epoch}; "),
-                None => String::new(),
-            };
-            let rate = read as f64 / seconds.max(0.001);
-            format!(
-                "{from}{read} records read, {} accepted, rejected {}, late {}, rows {}, {seconds:.1} s, {rate:.0} records/s\n",
-                summary["accepted"], summary["rejected"], summary["late"], summary["rows"],
-            )
-        }
+    summary["seconds"] = json!(elapsed_ms as f64 / 1000.0);
+    if let Some(error) = error {
+        summary["error"] = as_json(error);
+    }
+    summary
+}
+
+/// The same for people, on one line.
+pub(super) fn text(summary: &Value) -> String {
+    if summary["was_finished"] == true {
+        return "nothing to do: all input was read by an earlier run; start anew with --fresh\n"
+            .to_owned();
+    }
+    let from = match summary["resumed_from"].as_u64() {
+        Some(epoch) => format!("resumed from epoch {epoch}; "),
+        None => String::new(),
     };
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let (read, accepted) = (&summary["read"], &summary["accepted"]);
+    let [rejected, late, rows] = ["rejected", "late", "rows"].map(|of| list(&summary[of]));
+    let seconds = summary["seconds"].as_f64().unwrap_or(0.0);
+    let rate = read.as_f64().unwrap_or(0.0) / seconds.max(0.001);
+    format!(
+        "{from}{read} records read, {accepted} accepted, rejected: {rejected}, late: {late}, \
+         rows: {rows}, {seconds:.1} s, {rate:.0} records/s\n"
+    )
+}
+
+/// Counts by name, or that there are none.
+fn list(counts: &Value) -> String {
+    let counts = counts.as_object().filter(|counts| !counts.is_empty());
+    let counts = counts.into_iter().flatten().map(|(name, count)| format!("{name} {count}"));
+    let counts: Vec<_> = counts.collect();
+    if counts.is_empty() { "none".to_owned() } else { counts.join(" ") }
 }

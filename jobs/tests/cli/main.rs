@@ -1,0 +1,6 @@
+//! The real binary, run as people run it.
+
+mod command_line;
+mod plans;
+mod process;
+mod signals;
