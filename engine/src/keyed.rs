@@ -39,6 +39,8 @@ pub(crate) struct KeyedStage<K: Key, T: Data, P: Operator<K, T>> {
     port: Port<P::Output>,
     late_port: Port<T>,
     moment: Moment,
+    /// The watermark the operator was told of last.
+    told: Timestamp,
     counters: Arc<OperatorCounters>,
     located: Vec<u32>,
     _key: std::marker::PhantomData<K>,
@@ -73,6 +75,7 @@ impl<K: Key, T: Data, P: Operator<K, T>> KeyedStage<K, T, P> {
             port,
             late_port,
             moment,
+            told: Timestamp::MIN,
             counters,
             located: Vec::with_capacity(LOOK_AHEAD),
             _key: std::marker::PhantomData,
@@ -110,7 +113,8 @@ impl<K: Key, T: Data, P: Operator<K, T>> KeyedStage<K, T, P> {
 }
 
 impl<K: Key, T: Data, P: Operator<K, T>> Stage for KeyedStage<K, T, P> {
-    fn receive(&mut self, context: &mut Context, payload: Payload) -> Result<()> {
+    fn receive(&mut self, context: &mut Context, payload: Payload, now: Timestamp) -> Result<()> {
+        self.moment.now = now;
         let events: Vec<Routed<K, T>> = payload.open()?;
         self.counters.received.fetch_add(events.len() as u64, Relaxed);
         let mut seen = 0;
@@ -134,6 +138,10 @@ impl<K: Key, T: Data, P: Operator<K, T>> Stage for KeyedStage<K, T, P> {
         self.moment = to;
         for _ in 0..TIMERS_PER_SLICE {
             let Some((slot, due)) = self.next_due(to)? else {
+                if self.told < to.watermark {
+                    self.told = to.watermark;
+                    self.operator.on_watermark(to.watermark);
+                }
                 self.flush(context)?;
                 return Ok(Progress::Done);
             };

@@ -69,7 +69,7 @@ impl<K: Key, T: Data + Moving> Keyed<K, T> {
     /// assert_eq!(events, [CrossingKind::Enter, CrossingKind::Exit]);
     /// ```
     pub fn geofence(self, name: &str, zones: Zones) -> Stream<Crossing<T>> {
-        self.process(name, Geofence { zones: Rc::new(zones), now: Vec::new() })
+        self.operator(name, Geofence { zones: Rc::new(zones), now: Vec::new() })
     }
 }
 

@@ -93,7 +93,7 @@ impl<K: Key, T: Data + Moving> Keyed<K, T> {
     /// assert_eq!((stops.len(), stops[0].1.n), (1, 2));
     /// ```
     pub fn stops(self, name: &str, radius_m: f64, least: Duration) -> Stream<(K, Stop)> {
-        self.process(name, Stops { radius_m, least_ms: millis(least) })
+        self.operator(name, Stops { radius_m, least_ms: millis(least) })
     }
 }
 
