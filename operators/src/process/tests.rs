@@ -270,3 +270,56 @@ fn the_watermark_is_told_once_it_has_done_its_work() {
     "#]];
     expected.assert_debug_eq(&told.0.lock().unwrap());
 }
+
+/// Puts out the event time of what it is given, and the clock.
+struct Stamps;
+
+impl Operator for Stamps {
+    type Key = bool;
+    type Record = String;
+    type State = ();
+    type Output = String;
+
+    fn on_event(&mut self, _: &mut (), event: Event<String>, scope: &mut Scope<Self>) {
+        let began = Timestamp(1_700_000_000_000); // where the clock of a test begins
+        let (time, now_ms) = (event.time, scope.now().since_ms(began));
+        scope.emit(format!("{} at {time}, clock {now_ms}", event.value));
+    }
+}
+
+#[test]
+fn what_a_timer_puts_out_has_its_time_or_that_of_the_latest_event() {
+    let build = |flow: &Flow| {
+        flow.source("notes", Unset, EventTime::by(|note: &Note| Timestamp(note.1)))
+            .key_by(|note| note.0)
+            .process("digest", Digest)
+            .key_by(|_| true)
+            .process("stamps", Stamps)
+            .sink("out", Unset);
+    };
+    let steps = [note(1, 4), note(1, 3), Advance(secs(10)), Watermark(Timestamp(80_000))];
+    let stamps = TestJob::new(build).input("notes", steps).output::<String>("out");
+    let expected = expect![[r#"
+        [
+            "to 1: [4, 3] at 4, clock 10000",
+            "1 left at 60003 with [] at 60003, clock 10000",
+        ]
+    "#]];
+    expected.assert_debug_eq(&stamps);
+}
+
+#[test]
+fn an_event_sees_the_clock_of_its_own_moment() {
+    let build = |flow: &Flow| {
+        flow.source("notes", Unset, EventTime::by(|note: &Note| Timestamp(note.1)))
+            .map(|note| note.0.to_string())
+            .key_by(|_| true)
+            .process("stamps", Stamps)
+            .sink("out", Unset);
+    };
+    // A few milliseconds close no epoch, so nothing but the event itself wakes the operator.
+    let steps = [note(1, 0), Advance(ms(3)), note(2, 1), Advance(ms(4)), note(3, 2)];
+    let stamps = TestJob::new(build).input("notes", steps).output::<String>("out");
+    let expected = expect![[r#"["1 at 0, clock 0", "2 at 1, clock 3", "3 at 2, clock 7"]"#]];
+    expected.assert_eq(&format!("{stamps:?}"));
+}
