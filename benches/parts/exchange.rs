@@ -8,11 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use waystream::connectors::generator::Generator;
-use waystream::engine::error::Result as JobResult;
-use waystream::engine::event::Event;
-use waystream::engine::key::PerKey;
-use waystream::engine::operator::{Operator, Scope};
-use waystream::operators::{EventTime, Flow, Stream, Timestamp};
+use waystream::operators::{Event, EventTime, Flow, Operator, Scope, Stream, Timestamp};
 
 const RECORDS: u64 = 20_000_000;
 static WANTED: AtomicU64 = AtomicU64::new(RECORDS);
@@ -51,21 +47,11 @@ fn carry(flow: &Flow) {
 /// Takes records and does nothing.
 struct Drop;
 
-impl Operator<u64, Reading> for Drop {
-    type Address = PerKey<u64>;
+impl Operator for Drop {
+    type Key = u64;
+    type Record = Reading;
     type State = ();
     type Output = ();
 
-    fn schema(&self) -> String {
-        "drop v1".to_owned()
-    }
-
-    fn on_event(
-        &mut self,
-        _: u64,
-        _: Event<Reading>,
-        _: &mut Scope<'_, PerKey<u64>, (), (), Reading>,
-    ) -> JobResult<()> {
-        Ok(())
-    }
+    fn on_event(&mut self, (): &mut (), _: Event<Reading>, _: &mut Scope<'_, Self>) {}
 }

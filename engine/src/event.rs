@@ -57,6 +57,11 @@ pub struct Event<T> {
 }
 
 impl<T> Event<T> {
+    /// What a timer puts out at a time: an event of no partition, never late.
+    pub fn of_timer(time: Timestamp, value: T) -> Self {
+        Self { time, watermark: Timestamp::MIN, origin: Origin::default(), value }
+    }
+
     /// The same event carrying another value.
     pub fn with<U>(&self, value: U) -> Event<U> {
         Event { time: self.time, watermark: self.watermark, origin: self.origin, value }

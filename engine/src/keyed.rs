@@ -37,6 +37,8 @@ pub(crate) struct KeyedStage<K: Key, T: Data, P: Operator<K, T>> {
     port: Port<P::Output>,
     late_port: Port<T>,
     moment: Moment,
+    /// The watermark the operator was told of last.
+    told: Timestamp,
     counters: Arc<OperatorCounters>,
     /// Hashes of the batch at hand; kept for its memory.
     hashes: Vec<u64>,
@@ -72,6 +74,7 @@ impl<K: Key, T: Data, P: Operator<K, T>> KeyedStage<K, T, P> {
             port,
             late_port,
             moment,
+            told: Timestamp::MIN,
             counters,
             hashes: Vec::new(),
             _key: std::marker::PhantomData,
@@ -99,7 +102,8 @@ impl<K: Key, T: Data, P: Operator<K, T>> KeyedStage<K, T, P> {
 }
 
 impl<K: Key, T: Data, P: Operator<K, T>> Stage for KeyedStage<K, T, P> {
-    fn receive(&mut self, context: &mut Context, payload: Payload) -> Result<()> {
+    fn receive(&mut self, context: &mut Context, payload: Payload, now: Timestamp) -> Result<()> {
+        self.moment.now = now;
         let events: Vec<Routed<K, T>> = payload.open()?;
         self.counters.received.fetch_add(events.len() as u64, Relaxed);
         let mut hashes = std::mem::take(&mut self.hashes);
@@ -121,6 +125,10 @@ impl<K: Key, T: Data, P: Operator<K, T>> Stage for KeyedStage<K, T, P> {
         self.moment = to;
         for _ in 0..TIMERS_PER_SLICE {
             let Some((slot, due)) = self.next_due(to)? else {
+                if self.told < to.watermark {
+                    self.told = to.watermark;
+                    self.operator.on_watermark(to.watermark);
+                }
                 self.flush(context)?;
                 return Ok(Progress::Done);
             };

@@ -100,6 +100,10 @@ impl<C: Default> Table<C> {
     fn get(&self, name: &str) -> Arc<C> {
         Arc::clone(self.lock().entry(name.to_owned()).or_default())
     }
+
+    fn sum(&self, of: impl Fn(&C) -> u64) -> u64 {
+        self.lock().values().map(|counters| of(counters)).sum()
+    }
 }
 
 impl Metrics {
@@ -119,6 +123,18 @@ impl Metrics {
     #[must_use]
     pub fn sink(&self, name: &str) -> Arc<SinkCounters> {
         self.sinks.get(name)
+    }
+
+    /// A number that grows whenever the job does something that is counted.
+    pub(crate) fn work_done(&self) -> u64 {
+        let sources = self.sources.sum(|counters| counters.read.load(Relaxed));
+        let operators = self.operators.sum(|counters| {
+            let [received, emitted, late] =
+                [&counters.received, &counters.emitted, &counters.late].map(|n| n.load(Relaxed));
+            received + emitted + late
+        });
+        let sinks = self.sinks.sum(|sink| sink.staged.load(Relaxed) + sink.committed.load(Relaxed));
+        sources + operators + sinks + self.checkpoints.manifests.load(Relaxed)
     }
 
     /// All sources by name.

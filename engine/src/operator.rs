@@ -1,7 +1,7 @@
 //! The contract of a keyed operator: what an event and a due timer do to the state of a key.
 
 use crate::error::Result;
-use crate::event::{Data, Event, Origin};
+use crate::event::{Data, Event};
 use crate::key::{Address, Key, PerKey};
 use crate::state::{Deadline, State, Table};
 use crate::time::Timestamp;
@@ -49,6 +49,11 @@ pub trait Operator<K: Key, T: Data>: 'static {
         let _ = (slot, due, scope);
         Ok(())
     }
+
+    /// The watermark has moved and everything that was due by it is done. Called on each worker.
+    fn on_watermark(&mut self, watermark: Timestamp) {
+        let _ = watermark;
+    }
 }
 
 /// A deadline that has come, and the clock it was set on.
@@ -83,8 +88,7 @@ impl<A: Address, S: State, O, T> Scope<'_, A, S, O, T> {
 
     /// Emits a value that a timer produced, at this event time. It is never late.
     pub fn emit_at(&mut self, time: Timestamp, value: O) {
-        let origin = Origin::default();
-        self.out.push(Event { time, watermark: Timestamp::MIN, origin, value });
+        self.out.push(Event::of_timer(time, value));
     }
 
     /// Hands back an event that came too late to count.

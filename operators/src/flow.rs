@@ -87,15 +87,28 @@ impl Flow {
     ) -> Build {
         let zone_files = ZoneFiles::default();
         Arc::new(move |plan: &Plan| {
-            let deployment = Rc::new(Deployment { disk: bench.disk(), ..Deployment::default() });
+            let deployment = Rc::new(bench.deployment());
             let (plan, test) = (plan.clone(), Some(Arc::clone(&bench)));
             let (zone_files, used) = (zone_files.clone(), Rc::default());
-            build(&Self { plan, deployment, test, zone_files, used });
+            let flow = Self { plan, deployment, test, zone_files, used };
+            build(&flow);
+            flow.refuse_unknown();
         })
     }
 
     /// Begins a stream with a named source. `spec` is the default that a deployment can replace by
     /// name; `event_time` says where the time of a record is.
+    ///
+    /// ```
+    /// # use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset, secs};
+    /// fn build(flow: &Flow) {
+    ///     let event_time = EventTime::by(|ping: &(u32, i64)| Timestamp(ping.1)).out_of_order(secs(5));
+    ///     flow.source("pings", Unset, event_time).sink("out", Unset);
+    /// }
+    ///
+    /// let pings = TestJob::new(build).input("pings", [(7u32, 0i64)]).output::<(u32, i64)>("out");
+    /// assert_eq!(pings, [(7, 0)]);
+    /// ```
     pub fn source<R: Data + Sync>(
         &self,
         name: &str,
@@ -117,11 +130,38 @@ impl Flow {
     }
 
     /// Records that no source of this job could take, with their raw bytes and where they stood.
+    ///
+    /// ```
+    /// # use waystream_operators::{DeadLetter, EventTime, Flow, Step, TestJob, Timestamp, Unset};
+    /// fn build(flow: &Flow) {
+    ///     flow.source("pings", Unset, EventTime::by(|at: &i64| Timestamp(*at))).sink("out", Unset);
+    ///     flow.dead_letters().sink("dead-letters", Unset);
+    /// }
+    ///
+    /// let pings = [Step::Record(1i64), Step::Broken(b"{".to_vec())];
+    /// let letters = TestJob::new(build).input("pings", pings).output::<DeadLetter>("dead-letters");
+    /// assert_eq!((letters[0].source.as_str(), letters[0].offset), ("pings", 1));
+    /// assert_eq!(letters[0].raw_base64, "ew==");
+    /// ```
     pub fn dead_letters(&self) -> Stream<DeadLetter> {
         self.stream(self.plan.dead_letters())
     }
 
     /// A named setting of the job, or `default` if the deployment does not set it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset, secs};
+    /// fn build(flow: &Flow) {
+    ///     let pause = flow.setting("pause", secs(60));
+    ///     flow.source("pings", Unset, EventTime::by(|at: &i64| Timestamp(*at)))
+    ///         .map(move |at| Timestamp(at).after(pause))
+    ///         .sink("out", Unset);
+    /// }
+    ///
+    /// let job = TestJob::new(build).set("pause", "5min").input("pings", [0i64]);
+    /// assert_eq!(job.output::<Timestamp>("out"), [Timestamp(300_000)]);
+    /// ```
     pub fn setting<S: Setting>(&self, name: &str, default: S) -> S {
         self.used.borrow_mut().settings.insert(name.to_owned());
         let Some(text) = self.deployment.settings.get(name) else { return default };

@@ -35,8 +35,8 @@ impl<K: Key, T: Data> Keyed<K, T> {
         Self { flow, port, key, routing }
     }
 
-    /// Runs an operator of your own: any [`Operator`], with state per key and timers.
-    pub fn process<P: Operator<K, T>>(self, name: &str, operator: P) -> Stream<P::Output> {
+    /// Runs an operator of the engine.
+    pub(crate) fn operator<P: Operator<K, T>>(self, name: &str, operator: P) -> Stream<P::Output> {
         let flow = self.flow.clone();
         Stream::new(flow, self.attach(name, operator).out)
     }

@@ -2,6 +2,7 @@
 
 use crate::keyed::Keyed;
 use crate::stream::Stream;
+use crate::view::Shown;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -66,7 +67,28 @@ impl<K: Key, T: Data> Keyed<K, T> {
         })
     }
 
-    /// The same for large states: `observe` itself says whether the state changed.
+    /// The same for large states, which need not be compared: `observe` itself says whether the
+    /// state changed.
+    ///
+    /// ```
+    /// use waystream_operators::{Change, EventTime, Flow, TestJob, Timestamp, Unset};
+    ///
+    /// fn build(flow: &Flow) {
+    ///     let event_time = EventTime::by(|fix: &(u32, i64, f64)| Timestamp(fix.1));
+    ///     flow.source("fixes", Unset, event_time)
+    ///         .key_by(|fix| fix.0)
+    ///         .live_if("farthest", |farthest: &mut f64, fix| {
+    ///             let farther = fix.2 > *farthest;
+    ///             *farthest = farthest.max(fix.2);
+    ///             farther
+    ///         })
+    ///         .sink("app", Unset);
+    /// }
+    ///
+    /// let job = TestJob::new(build).input("fixes", [(7u32, 1i64, 2.5), (7, 2, 2.0), (7, 3, 4.0)]);
+    /// let changes = job.output::<Change<u32, f64>>("app");
+    /// assert_eq!(changes, [2.5, 4.0].map(|state| Change::Upsert { key: 7, state }));
+    /// ```
     pub fn live_if<S>(
         self,
         name: &str,
@@ -77,15 +99,43 @@ impl<K: Key, T: Data> Keyed<K, T> {
     {
         let expiry = Rc::new(Expiry::default());
         let live = Live { observe, expiry: Rc::clone(&expiry), _state: std::marker::PhantomData };
-        let mut stream = self.process(name, live);
+        let mut stream = self.operator(name, live);
         stream.expiry = Some(expiry);
         stream
     }
 }
 
+impl<K: ToString, S> Change<K, S> {
+    /// What the change means for a view of the states by key: `.view("couriers", Change::shown)`.
+    pub fn shown(&self) -> Shown {
+        match self {
+            Self::Upsert { key, .. } => Shown::Row(key.to_string()),
+            Self::Remove { key } => Shown::Gone(key.to_string()),
+        }
+    }
+}
+
 impl<K: Key, S: Data> Stream<Change<K, S>> {
     /// Removes a key that has had no event for this long in event time; its `Remove` comes out
-    /// when the watermark has passed its last event by so much. Directly behind `live` only.
+    /// when the watermark has passed its last event by so much. The next event begins with an empty
+    /// state. Directly behind `live` only.
+    ///
+    /// ```
+    /// use waystream_operators::{Change, EventTime, Flow, TestJob, Timestamp, Unset, ms};
+    ///
+    /// fn build(flow: &Flow) {
+    ///     flow.source("pings", Unset, EventTime::by(|ping: &(u32, i64)| Timestamp(ping.1)))
+    ///         .key_by(|ping| ping.0)
+    ///         .live("couriers", |pings: &mut u32, _| *pings += 1)
+    ///         .expire_after(ms(10))
+    ///         .sink("app", Unset);
+    /// }
+    ///
+    /// let job = TestJob::new(build).input("pings", [(7u32, 0i64), (8, 10), (7, 11)]);
+    /// let changes = job.output::<Change<u32, u32>>("app");
+    /// assert_eq!(changes[2], Change::Remove { key: 7 });
+    /// assert_eq!(changes[3], Change::Upsert { key: 7, state: 1 });
+    /// ```
     #[must_use]
     pub fn expire_after(self, silence: Duration) -> Self {
         match &self.expiry {
@@ -128,13 +178,21 @@ where
     ) -> Result<()> {
         let Event { time, watermark, origin, value } = event;
         let slot = scope.slot_of(key.clone(), S::default)?;
+        let silence = self.expiry.0.get();
+        // Gone by its own partition's watermark, whether or not the news of it has come here.
+        let gone = silence.and_then(|_| scope.deadline(slot)).filter(|at| *at <= watermark);
+        if let Some(at) = gone {
+            scope.emit_at(at, Change::Remove { key: key.clone() });
+            scope.wake_at(slot, None)?;
+            *scope.state(slot)? = S::default();
+        }
         let state = scope.state(slot)?;
         let changed = (self.observe)(state, value);
         if changed {
             let change = Change::Upsert { key, state: state.clone() };
             scope.emit(Event { time, watermark, origin, value: change });
         }
-        if let Some(silence) = self.expiry.0.get() {
+        if let Some(silence) = silence {
             let due = time.after(silence).max(scope.deadline(slot).unwrap_or(time));
             scope.wake_at(slot, Some(due))?;
         }
@@ -153,3 +211,6 @@ where
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

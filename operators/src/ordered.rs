@@ -10,7 +10,8 @@ use waystream_engine::time::Timestamp;
 impl<K: Key, T: Data> Keyed<K, T> {
     /// Holds every event until the watermark has passed it, then lets the events of a key go in
     /// order of event time; events of equal time keep the order of their partition. An event that
-    /// is late by its own partition's watermark is counted as late and dropped.
+    /// is late by its own partition's watermark is counted as late and dropped. Behind it no event
+    /// is late any more.
     ///
     /// What follows stays on the same worker, so nothing is exchanged again.
     ///
@@ -88,7 +89,10 @@ impl<K: Key, T: Data> Operator<K, T> for Ordered {
         } else {
             scope.wake_at(slot, next)?;
         }
-        ready.into_iter().for_each(|event| scope.emit(event));
+        for event in ready {
+            // Whoever comes behind may take it that nothing earlier of this key follows.
+            scope.emit(Event { watermark: event.time, ..event });
+        }
         Ok(())
     }
 }
@@ -97,3 +101,6 @@ impl<K: Key, T: Data> Operator<K, T> for Ordered {
 fn due(time: Timestamp) -> Timestamp {
     Timestamp(time.0.saturating_add(1))
 }
+
+#[cfg(test)]
+mod tests;

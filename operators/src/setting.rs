@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-/// A value that can be written in a setting.
+/// A value that can be written in a setting. Implement it for a type of your own to give it a form.
+///
+/// ```
+/// use waystream_operators::{Metres, Setting};
+///
+/// assert_eq!(Metres::parse("2.5km"), Ok(Metres(2500.0)));
+/// assert_eq!(bool::parse("yes"), Err("write true or false".to_owned()));
+/// ```
 pub trait Setting: Sized {
     /// Reads the value.
     ///
@@ -80,6 +87,41 @@ fn split_unit(text: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{EventTime, Flow, TestJob, Timestamp, Unset, secs};
+    use expect_test::expect;
+
+    fn job(flow: &Flow) {
+        let pause = flow.setting("pause", secs(60));
+        flow.source("pings", Unset, EventTime::by(|at: &i64| Timestamp(*at)))
+            .map(move |_| pause)
+            .sink("out", Unset);
+    }
+
+    #[test]
+    fn lengths_need_units_and_bytes_their_range() {
+        assert_eq!(Metres::parse(" 100 m "), Ok(Metres(100.0)));
+        assert_eq!(Metres::parse("0.5km"), Ok(Metres(500.0)));
+        for bad in ["100", "-1m", "NaNm", "1e400m", "3 furlongs", ""] {
+            assert!(Metres::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!((u8::parse("255"), u8::parse("256").is_err()), (Ok(255), true));
+        assert_eq!((bool::parse("true"), bool::parse("1").is_err()), (Ok(true), true));
+    }
+
+    #[test]
+    fn what_a_deployment_sets_wins_and_what_it_cannot_set_is_refused() {
+        let job = TestJob::new(job).input("pings", [0i64]);
+        assert_eq!(job.output::<Duration>("out"), [secs(60)]);
+        assert_eq!(job.clone().set("pause", "2min").output::<Duration>("out"), [secs(120)]);
+        let refused = |name, value| {
+            let error = job.clone().set(name, value).run().unwrap_err();
+            format!("{error} ({})", error.hint.as_deref().unwrap_or_default())
+        };
+        expect!["setting pause=2: a duration needs a unit: ms, s, min, h or d ()"]
+            .assert_eq(&refused("pause", "2"));
+        expect!["the job has no setting `paus` (did you mean `pause`?)"]
+            .assert_eq(&refused("paus", "2s"));
+    }
 
     #[test]
     fn durations_need_units_that_exist() {

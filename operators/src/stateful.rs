@@ -35,7 +35,7 @@ impl<K: Key, T: Data> Keyed<K, T> {
         O: Data,
         I: IntoIterator<Item = O> + 'static,
     {
-        self.process(name, Stateful { step, _types: std::marker::PhantomData })
+        self.operator(name, Stateful { step, _types: std::marker::PhantomData })
     }
 }
 
@@ -75,3 +75,6 @@ where
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,18 @@ impl<T: Data> Stream<T> {
     }
 
     /// Turns every record into another.
+    ///
+    /// ```
+    /// # use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset};
+    /// fn build(flow: &Flow) {
+    ///     flow.source("numbers", Unset, EventTime::by(|number: &i64| Timestamp(*number)))
+    ///         .map(|number| format!("{number} m"))
+    ///         .sink("out", Unset);
+    /// }
+    ///
+    /// let job = TestJob::new(build).input("numbers", [1i64, 2]);
+    /// assert_eq!(job.output::<String>("out"), ["1 m", "2 m"]);
+    /// ```
     pub fn map<U: Data>(self, f: impl Fn(T) -> U + 'static) -> Stream<U> {
         self.each(move |event, out| {
             let Event { time, watermark, origin, value } = event;
@@ -40,6 +52,18 @@ impl<T: Data> Stream<T> {
     }
 
     /// Keeps the records for which `keep` is true.
+    ///
+    /// ```
+    /// # use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset};
+    /// fn build(flow: &Flow) {
+    ///     flow.source("numbers", Unset, EventTime::by(|number: &i64| Timestamp(*number)))
+    ///         .filter(|number| number % 2 == 0)
+    ///         .sink("out", Unset);
+    /// }
+    ///
+    /// let job = TestJob::new(build).input("numbers", [1i64, 2, 3, 4]);
+    /// assert_eq!(job.output::<i64>("out"), [2, 4]);
+    /// ```
     #[must_use]
     pub fn filter(self, keep: impl Fn(&T) -> bool + 'static) -> Self {
         self.each(move |event, out| {
@@ -50,11 +74,35 @@ impl<T: Data> Stream<T> {
     }
 
     /// Turns every record into another or drops it.
+    ///
+    /// ```
+    /// # use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset};
+    /// fn build(flow: &Flow) {
+    ///     flow.source("numbers", Unset, EventTime::by(|number: &i64| Timestamp(*number)))
+    ///         .filter_map(|number| u8::try_from(number).ok())
+    ///         .sink("out", Unset);
+    /// }
+    ///
+    /// let job = TestJob::new(build).input("numbers", [7i64, 700]);
+    /// assert_eq!(job.output::<u8>("out"), [7]);
+    /// ```
     pub fn filter_map<U: Data>(self, f: impl Fn(T) -> Option<U> + 'static) -> Stream<U> {
         self.flat_map(f)
     }
 
     /// Turns every record into any number of others, of the same event time.
+    ///
+    /// ```
+    /// # use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset};
+    /// fn build(flow: &Flow) {
+    ///     flow.source("numbers", Unset, EventTime::by(|number: &i64| Timestamp(*number)))
+    ///         .flat_map(|number| [number, -number])
+    ///         .sink("out", Unset);
+    /// }
+    ///
+    /// let job = TestJob::new(build).input("numbers", [1i64, 2]);
+    /// assert_eq!(job.output::<i64>("out"), [1, -1, 2, -2]);
+    /// ```
     pub fn flat_map<U: Data, I: IntoIterator<Item = U>>(
         self,
         f: impl Fn(T) -> I + 'static,
@@ -65,7 +113,20 @@ impl<T: Data> Stream<T> {
         })
     }
 
-    /// Looks at every record without changing it.
+    /// Looks at every record, with its event time, without changing it. For what is not part of
+    /// the answer, such as a log: after a crash the same records are looked at again.
+    ///
+    /// ```
+    /// # use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset};
+    /// fn build(flow: &Flow) {
+    ///     flow.source("numbers", Unset, EventTime::by(|number: &i64| Timestamp(*number)))
+    ///         .inspect(|event| assert_eq!(event.time.0, event.value))
+    ///         .sink("out", Unset);
+    /// }
+    ///
+    /// let job = TestJob::new(build).input("numbers", [1i64, 2]);
+    /// assert_eq!(job.output::<i64>("out"), [1, 2]);
+    /// ```
     #[must_use]
     pub fn inspect(self, look: impl Fn(&Event<T>) + 'static) -> Self {
         self.each(move |event, out| {
@@ -74,7 +135,24 @@ impl<T: Data> Stream<T> {
         })
     }
 
-    /// Joins another stream of the same type to this one. The watermark is the lesser of both.
+    /// Joins another stream of the same type to this one. The watermark is the lesser of both, so a
+    /// quiet stream holds the other back unless its [`EventTime`](crate::EventTime) says when it is
+    /// idle.
+    ///
+    /// ```
+    /// # use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset};
+    /// fn build(flow: &Flow) {
+    ///     let number = || EventTime::by(|number: &i64| Timestamp(*number));
+    ///     let harbour = flow.source("harbour", Unset, number());
+    ///     let river = flow.source("river", Unset, number());
+    ///     harbour.merge(river).sink("out", Unset);
+    /// }
+    ///
+    /// let job = TestJob::new(build).input("harbour", [1i64, 3]).input("river", [2i64]);
+    /// let mut all: Vec<i64> = job.output("out");
+    /// all.sort();
+    /// assert_eq!(all, [1, 2, 3]);
+    /// ```
     #[must_use]
     #[allow(clippy::needless_pass_by_value, reason = "a stream that is merged is used up")]
     pub fn merge(self, other: Self) -> Self {
@@ -85,6 +163,20 @@ impl<T: Data> Stream<T> {
     }
 
     /// Splits the stream in two: records for which `first` is true, and the others.
+    ///
+    /// ```
+    /// # use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset};
+    /// fn build(flow: &Flow) {
+    ///     let numbers = flow.source("numbers", Unset, EventTime::by(|n: &i64| Timestamp(*n)));
+    ///     let (small, large) = numbers.split(|number| *number < 100);
+    ///     small.sink("small", Unset);
+    ///     large.sink("large", Unset);
+    /// }
+    ///
+    /// let outputs = TestJob::new(build).input("numbers", [7i64, 700]).run().unwrap();
+    /// assert_eq!(outputs.output::<i64>("small"), [7]);
+    /// assert_eq!(outputs.output::<i64>("large"), [700]);
+    /// ```
     #[must_use]
     pub fn split(self, first: impl Fn(&T) -> bool + 'static) -> (Self, Self) {
         let rest = Port::new(self.port.origins());
@@ -101,11 +193,41 @@ impl<T: Data> Stream<T> {
 
     /// Gives every record a key. What follows keeps state per key; records of one key meet on one
     /// worker, in the order in which each partition holds them.
+    ///
+    /// ```
+    /// # use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset};
+    /// fn build(flow: &Flow) {
+    ///     flow.source("numbers", Unset, EventTime::by(|number: &i64| Timestamp(*number)))
+    ///         .key_by(|number| number % 2)
+    ///         .stateful("count", |count: &mut u32, number| {
+    ///             *count += 1;
+    ///             Some((number, *count))
+    ///         })
+    ///         .sink("out", Unset);
+    /// }
+    ///
+    /// let job = TestJob::new(build).input("numbers", [1i64, 3, 4]);
+    /// assert_eq!(job.output::<(i64, u32)>("out"), [(1, 1), (3, 2), (4, 1)]);
+    /// ```
     pub fn key_by<K: Key>(self, key: impl Fn(&T) -> K + 'static) -> Keyed<K, T> {
         Keyed::new(self.flow, self.port, Rc::new(key), Routing::Exchange)
     }
 
-    /// Ends the stream in a named sink. `spec` is the default that a deployment can replace by name.
+    /// Ends the stream in a named sink. `spec` is the default that a deployment can replace by name,
+    /// and a test does: its rows are read with [`TestJob::output`](crate::TestJob::output). Every
+    /// row is committed exactly once, with the checkpoint of its epoch.
+    ///
+    /// ```
+    /// # use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset};
+    /// fn build(flow: &Flow) {
+    ///     flow.source("numbers", Unset, EventTime::by(|number: &i64| Timestamp(*number)))
+    ///         .map(|number| number * 2)
+    ///         .sink("out", Unset);
+    /// }
+    ///
+    /// let job = TestJob::new(build).input("numbers", [1i64, 2]);
+    /// assert_eq!(job.output::<i64>("out"), [2, 4]);
+    /// ```
     pub fn sink(self, name: &str, spec: impl SinkSpec<T>) {
         self.flow.sink(name, &self.port, spec);
     }
@@ -131,3 +253,6 @@ impl<T: Data> Stream<T> {
         Stream::new(self.flow, port)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,8 @@ impl<T: Data> Stream<T> {
     ///         .view("scores", |score| Shown::Row(score.0.to_string()));
     /// }
     ///
-    /// TestJob::new(build).input("scores", [(7u32, 0i64)]).run().unwrap();
+    /// let outputs = TestJob::new(build).input("scores", [(7u32, 0i64), (7, 4)]).run().unwrap();
+    /// assert_eq!(outputs.view("scores")["7"], "[7,4]");
     /// ```
     pub fn view(self, name: &str, shown: impl Fn(&T) -> Shown + 'static) {
         self.flow().plan().end(EndKind::View, name, self.port());
@@ -47,6 +48,19 @@ impl<T: Data> Stream<T> {
     }
 
     /// Shows the latest records of the stream, newest last.
+    ///
+    /// ```
+    /// use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset};
+    ///
+    /// fn build(flow: &Flow) {
+    ///     flow.source("goals", Unset, EventTime::by(|goal: &(String, i64)| Timestamp(goal.1)))
+    ///         .ticker("goals");
+    /// }
+    ///
+    /// let goals = [("red".to_owned(), 0i64), ("blue".to_owned(), 4)];
+    /// let outputs = TestJob::new(build).input("goals", goals).run().unwrap();
+    /// assert_eq!(outputs.ticker("goals"), [r#"["red",0]"#, r#"["blue",4]"#]);
+    /// ```
     pub fn ticker(self, name: &str) {
         self.flow().plan().end(EndKind::View, name, self.port());
         let Some(views) = self.flow().views() else { return };
@@ -66,3 +80,6 @@ fn json<T: serde::Serialize>(view: &str, row: &T) -> Result<String, JobError> {
             .caused_by(error)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,8 +36,8 @@ pub(crate) enum Progress {
 
 /// A keyed operator as the driver sees it: types erased, one epoch open at a time.
 pub(crate) trait Stage {
-    /// Takes a batch of records from a sender.
-    fn receive(&mut self, context: &mut Context, payload: Payload) -> Result<()>;
+    /// Takes a batch of records from a sender, at a processing time.
+    fn receive(&mut self, context: &mut Context, payload: Payload, now: Timestamp) -> Result<()>;
 
     /// Moves the combined watermark and fires what is due, up to a slice of work.
     fn advance(&mut self, context: &mut Context, to: Moment) -> Result<Progress>;

@@ -134,7 +134,10 @@ impl Driver {
 
     fn handle(&mut self, input: usize, parcel: Parcel) -> Result<()> {
         match parcel.body {
-            Body::Records(payload) => self.stage.receive(&mut self.context, payload),
+            Body::Records(payload) => {
+                let now = self.shared.clock.now();
+                self.stage.receive(&mut self.context, payload, now)
+            }
             Body::Watermark(watermark) => {
                 let from = self.watermarks[input].get_mut(parcel.from as usize);
                 *from.ok_or_else(|| JobError::failed("a parcel of an unknown worker"))? = watermark;

@@ -3,14 +3,16 @@
 //!
 //! Everything that happens follows from the seed, so a failure can be seen again by its seed.
 
+mod cues;
 mod disk;
 mod random;
 mod rows;
 mod schedule;
 mod script;
 
+pub use cues::Cues;
 pub use disk::SimulatedDisk;
 pub use random::Random;
 pub use rows::RowsFile;
 pub use schedule::{Crashes, Scenario, simulate};
-pub use script::{CrashMarkers, Script, Step};
+pub use script::{IntoStep, Script, Step};

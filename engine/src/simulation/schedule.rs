@@ -1,12 +1,14 @@
 //! Gives turns to workers and background tasks in an order that follows from the seed, and kills
 //! and restarts the job until its input has been read and everything is committed.
 
+use super::cues::Cues;
 use super::disk::SimulatedDisk;
 use super::random::Random;
 use crate::background::{Background, SteppedTasks};
 use crate::clock::ManualClock;
 use crate::error::{JobError, Result};
 use crate::job::{Begin, Build, JobConfig, Takeover};
+use crate::metrics::Metrics;
 use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::fmt;
@@ -16,6 +18,9 @@ use timely::worker::Worker;
 
 /// Turns after which a run is taken to hang.
 const MAX_TURNS: u64 = 200_000;
+/// Rounds without any work after which everybody is taken to be at rest. News of a closed epoch
+/// takes a few rounds per stage.
+const ROUNDS_AT_REST: u32 = 64;
 
 /// How often a job is disturbed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +44,8 @@ pub struct Scenario {
     pub disk: SimulatedDisk,
     /// How often it is disturbed.
     pub crashes: Crashes,
-    /// Asked at every turn whether to kill the job now.
-    pub crash_now: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// What its scripts ask for.
+    pub cues: Cues,
     /// Called when a start has ended, before the disk forgets anything.
     pub observe: Arc<dyn Fn() + Send + Sync>,
 }
@@ -83,7 +88,10 @@ pub fn simulate(scenario: &Scenario, seed: u64) -> Result<u32> {
             Ended::Failed(error) if !disturbed && !scenario.disk.is_cut() => return Err(error),
             Ended::Failed(_) | Ended::Crashed => {}
         }
-        clock.advance_ms(random.below(5000) as i64);
+        scenario.cues.restart();
+        if !scenario.cues.clock_is_held() {
+            clock.advance_ms(random.below(5000) as i64);
+        }
         if random.one_in(3) {
             scenario.disk.restart();
         } else {
@@ -210,24 +218,57 @@ impl Stage {
             *alive = done.recv().unwrap_or(false);
         }
         let kill_at = if disturbed && random.one_in(3) { random.below(400) } else { u64::MAX };
+        let (cues, metrics) = (&scenario.cues, &scenario.config.metrics);
+        let mut at_rest = 0;
         for turn in 0..MAX_TURNS {
-            if scenario.disk.is_cut() || turn >= kill_at || (scenario.crash_now)() {
+            if scenario.disk.is_cut() || turn >= kill_at || cues.take_crash() {
                 scenario.disk.cut();
                 return Ok(true);
             }
             if !self.alive.iter().any(|alive| *alive) {
                 return Ok(false);
             }
-            clock.advance_ms(random.below(40) as i64);
+            if cues.is_waiting() {
+                at_rest = if self.round(metrics) { 0 } else { at_rest + 1 };
+                if at_rest == ROUNDS_AT_REST {
+                    cues.release(clock);
+                    at_rest = 0;
+                }
+                continue;
+            }
+            if !cues.clock_is_held() {
+                clock.advance_ms(random.below(40) as i64);
+            }
             let actor = random.below(self.go.len() as u64) as usize;
             if random.one_in(2) {
                 self.step_task(actor, random);
-            } else if self.alive[actor] {
-                let sent = self.go[actor].send(()).is_ok();
-                self.alive[actor] = sent && self.done[actor].recv().unwrap_or(false);
+            } else {
+                self.turn(actor);
             }
         }
         Err(JobError::failed(format!("no end after {MAX_TURNS} turns: the job hangs")))
+    }
+
+    fn turn(&mut self, actor: usize) {
+        if self.alive[actor] {
+            let sent = self.go[actor].send(()).is_ok();
+            self.alive[actor] = sent && self.done[actor].recv().unwrap_or(false);
+        }
+    }
+
+    /// Gives everybody a turn while the clock stands; returns whether anything was done.
+    fn round(&mut self, metrics: &Metrics) -> bool {
+        let before = metrics.work_done();
+        let mut busy = false;
+        for actor in 0..self.go.len() {
+            let mut tasks = self.tasks[actor].lock().unwrap_or_else(PoisonError::into_inner);
+            for (_, task) in tasks.iter_mut() {
+                busy |= task();
+            }
+            drop(tasks);
+            self.turn(actor);
+        }
+        busy || metrics.work_done() != before
     }
 
     fn step_task(&self, actor: usize, random: &mut Random) {

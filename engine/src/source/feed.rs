@@ -86,7 +86,8 @@ impl<R: Data> Feed<R> {
             let mut batch = ReadBatch::default();
             let status = reader.read(&mut batch)?;
             let index = partition.index;
-            if !batch.records.is_empty() || !batch.rejects.is_empty() {
+            let says = !batch.records.is_empty() || !batch.rejects.is_empty();
+            if says || batch.watermark.is_some() {
                 out.push(FeedMessage::Records(index, batch));
             }
             match status {

@@ -92,6 +92,9 @@ pub struct ReadBatch<R> {
     pub records: Vec<(u64, R)>,
     /// Records that could not be taken.
     pub rejects: Vec<Reject>,
+    /// A promise of the source itself: no record before this time follows in the partition. Most
+    /// sources make none.
+    pub watermark: Option<Timestamp>,
     /// Where to go on after this batch.
     pub next: Position,
     /// Bytes of input behind the batch.
@@ -100,7 +103,8 @@ pub struct ReadBatch<R> {
 
 impl<R> Default for ReadBatch<R> {
     fn default() -> Self {
-        Self { records: Vec::new(), rejects: Vec::new(), next: Position::default(), bytes: 0 }
+        let (records, rejects) = Default::default();
+        Self { records, rejects, watermark: None, next: Position::default(), bytes: 0 }
     }
 }
 

@@ -159,6 +159,9 @@ impl<R: Data> SourceRuntime<R> {
             }
         }
         self.port.push(context, events)?;
+        if let Some(promised) = batch.watermark {
+            max = max.max(Timestamp(promised.0.saturating_add(slack_ms)));
+        }
         self.reject(context, at, batch.rejects)?;
         let state = &mut self.partitions[at];
         state.progress.max_time = max;

@@ -11,7 +11,7 @@ use waystream_engine::key::{PerKey, PerWindow};
 use waystream_engine::operator::{Due, Operator, Scope};
 use waystream_engine::plan::{Plan, Routing};
 use waystream_engine::simulation::{
-    CrashMarkers, Crashes, Random, RowsFile, Scenario, Script, SimulatedDisk, Step, simulate,
+    Crashes, Cues, Random, RowsFile, Scenario, Script, SimulatedDisk, Step, simulate,
 };
 use waystream_engine::source::{DeadLetter, EventTime};
 use waystream_engine::time::{Timestamp, ms};
@@ -136,7 +136,7 @@ fn naive(script: &[Vec<Step<Reading>>]) -> Answers {
         let mut watermark = i64::MIN;
         for (at, step) in steps.iter().enumerate() {
             match step {
-                Step::Crash => {}
+                Step::Crash | Step::Watermark(_) | Step::Advance(_) | Step::Idle => {}
                 Step::Broken(_) => answers.dead.push((partition.to_string(), at as u64)),
                 Step::Record((key, time, amount)) => {
                     let sum = sums.entry(*key).or_default();
@@ -202,13 +202,14 @@ pub(crate) fn check(seed: u64, crashes: Crashes) -> Result<(), String> {
     config.checkpoint_every = ms(20 + random.below(200));
     config.max_bytes_in_flight = 256 + random.below(20_000) as usize;
     config.max_epochs_in_flight = 2 + random.below(8) as usize;
+    let cues = Cues::default();
     let scenario = Scenario {
         config,
-        build: build(&disk, Script::new(script, CrashMarkers::default(), batch)),
+        build: build(&disk, Script::new("readings", script, cues.clone(), batch)),
         workers: vec![1, 2, 3],
         disk: disk.clone(),
         crashes,
-        crash_now: Arc::new(|| false),
+        cues,
         observe: Arc::new({
             let (disk, seen) = (disk.clone(), Arc::clone(&seen));
             move || {

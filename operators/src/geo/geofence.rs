@@ -87,7 +87,7 @@ impl<K: Key, T: Data + Located> Keyed<K, T> {
     /// assert_eq!(events, [CrossingKind::Enter, CrossingKind::Exit]);
     /// ```
     pub fn geofence(self, name: &str, zones: impl Into<ZoneSource>) -> Stream<Crossing<T>> {
-        self.process(name, Geofence { zones: ZonesSeen::new(zones.into()), found: Vec::new() })
+        self.operator(name, Geofence { zones: ZonesSeen::new(zones.into()), found: Vec::new() })
     }
 }
 

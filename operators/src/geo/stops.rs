@@ -73,7 +73,7 @@ impl<K: Key, T: Data + Located> Keyed<K, T> {
     /// assert_eq!((stops.len(), stops[0].1.n), (1, 2));
     /// ```
     pub fn stops(self, name: &str, rule: StopRule) -> Stream<(K, Stop)> {
-        self.process(name, Stops { rule })
+        self.operator(name, Stops { rule })
     }
 }
 

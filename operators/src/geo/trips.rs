@@ -79,7 +79,7 @@ impl<K: Key, T: Data + Moving> Keyed<K, T> {
     /// assert_eq!(trips.iter().map(|(_, trip)| trip.n).collect::<Vec<_>>(), [2, 1]);
     /// ```
     pub fn trips(self, name: &str, gap: Duration) -> Stream<(K, Trip)> {
-        self.process(name, Trips { gap_ms: millis(gap) })
+        self.operator(name, Trips { gap_ms: millis(gap) })
     }
 }
 
