@@ -50,6 +50,9 @@ impl Position {
             let length = self.entity_id.len();
             return refuse(format!("`entity_id`: {length} bytes, allowed are 1 to {MAX_ID_BYTES}"));
         }
+        if self.entity_id.contains('\0') {
+            return refuse("`entity_id`: it holds a NUL character".to_owned());
+        }
         if !(-90.0..=90.0).contains(&self.lat) {
             return refuse(format!("`lat`: {} is not between -90 and 90", self.lat));
         }

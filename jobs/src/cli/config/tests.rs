@@ -389,7 +389,7 @@ fn mistakes_on_the_command_line_are_of_usage() {
 
 #[test]
 fn the_guide_names_every_option_and_section() {
-    let guide = include_str!("../../docs/config.md");
+    let guide = include_str!("../../../docs/config.md");
     for (option, _) in super::options::OPTIONS {
         assert!(guide.contains(&format!("`{option}`")), "{option}");
     }
