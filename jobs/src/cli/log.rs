@@ -19,6 +19,7 @@ pub(super) fn start(level: Level, form: Form) {
     let lines = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_ansi(is_screen() && !no_color)
+        .with_target(false)
         .with_writer(|| Said);
     let _ = match form {
         Form::Text => lines.try_init(),
