@@ -18,8 +18,23 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run a job here until its input ends or it is stopped
     Run(Run),
+    /// Copy the newest checkpoint of a stopped job into a folder of its own
+    Savepoint(Savepoint),
     /// Name the jobs this binary has
     List,
+}
+
+/// What to save and where.
+#[derive(Debug, Args)]
+pub(super) struct Savepoint {
+    /// The job
+    pub(super) job: String,
+    /// Folder of the checkpoints [default: .waystream/JOB]
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) checkpoints: Option<PathBuf>,
+    /// Folder for the savepoint; must be new or empty
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) to: PathBuf,
 }
 
 /// How to run a job.
@@ -57,6 +72,9 @@ pub(super) struct Run {
     /// Start from an empty state
     #[arg(long)]
     pub(super) fresh: bool,
+    /// Begin with a savepoint, in a folder without checkpoints of another history
+    #[arg(long, value_name = "SAVEPOINT")]
+    pub(super) from: Option<PathBuf>,
     /// If the newest checkpoint is damaged, use the newest sound one before it
     #[arg(long)]
     pub(super) fallback: bool,

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod run;
+mod savepoint;
 mod summary;
 
 use crate::Job;
@@ -15,7 +16,7 @@ use waystream_engine::nearest;
 /// Exit code of a wrong command line, after sysexits.
 const USAGE: u8 = 64;
 
-/// Runs the command line with these jobs: `run JOB`, `list`. Returns the exit code.
+/// Runs the command line with these jobs: `run JOB`, `savepoint JOB`, `list`. Returns the exit code.
 #[must_use]
 #[allow(clippy::needless_pass_by_value, reason = "a binary hands over its jobs")]
 pub fn main(jobs: Vec<Job>) -> ExitCode {
@@ -35,6 +36,10 @@ pub fn main(jobs: Vec<Job>) -> ExitCode {
         Command::Run(run) => match jobs.iter().find(|job| job.name == run.job) {
             Some(job) => run::run(job, &run),
             None => Err(unknown_job(&run.job, &jobs)),
+        },
+        Command::Savepoint(wanted) => match jobs.iter().find(|job| job.name == wanted.job) {
+            Some(job) => savepoint::savepoint(job, &wanted),
+            None => Err(unknown_job(&wanted.job, &jobs)),
         },
         Command::List => {
             for job in &jobs {

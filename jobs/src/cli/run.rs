@@ -23,14 +23,16 @@ pub(super) fn run(job: &Job, arguments: &Run) -> Result<()> {
         settings: unique("set", &arguments.set)?,
         ..Deployment::default()
     };
-    let folder = arguments.checkpoints.clone();
-    let folder = folder.unwrap_or_else(|| Path::new(".waystream").join(job.name));
-    let mut config =
-        JobConfig::new(job.name, Folder::open(Arc::new(LocalDisk), absolute(&folder)?)?);
+    let folder = checkpoints_of(job, arguments.checkpoints.as_deref())?;
+    let mut config = JobConfig::new(job.name, Folder::open(Arc::new(LocalDisk), folder)?);
     config.workers = usize::from(arguments.workers);
     config.checkpoint_every = arguments.checkpoint_every;
     config.fresh = arguments.fresh;
     config.fallback = if arguments.fallback { Fallback::Older } else { Fallback::Refuse };
+    if let Some(savepoint) = &arguments.from {
+        config.from = Some(Folder::at(Arc::new(LocalDisk), absolute(savepoint)?));
+    }
+    config.tell = Arc::new(|text| say(&format!("{text}\n")));
     config.stop = stop_on_signals()?;
     let (metrics, clock) = (config.metrics.clone(), SystemClock);
     let started = clock.now();
@@ -86,7 +88,12 @@ fn unique<M: FromIterator<(String, String)>>(flag: &str, pairs: &[(String, Strin
     Ok(pairs.iter().cloned().collect())
 }
 
-fn absolute(path: &Path) -> Result<PathBuf> {
+/// Where a job keeps its checkpoints.
+pub(super) fn checkpoints_of(job: &Job, named: Option<&Path>) -> Result<PathBuf> {
+    absolute(named.unwrap_or(&Path::new(".waystream").join(job.name)))
+}
+
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| {
         JobError::configuration(format!("`{}` is no folder", path.display())).caused_by(error)
     })
