@@ -179,7 +179,7 @@ impl Takeover {
             let (generation, was_finished) = (base.generation, true);
             return Ok(Begin::Finished(Outcome { resumed_from, was_finished, generation }));
         }
-        let mut manifest = catalog.claim(base)?;
+        let mut manifest = catalog.claim(&base)?;
         let ledger = Arc::new(OnceLock::new());
         let names = sinks.iter().map(|sink| sink.name.clone()).collect();
         let mut payers = Vec::new();

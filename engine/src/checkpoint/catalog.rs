@@ -139,12 +139,12 @@ impl Catalog {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn claim(&mut self, base: Manifest) -> Result<Manifest> {
-        self.remember_history(&base);
+    pub fn claim(&mut self, base: &Manifest) -> Result<Manifest> {
+        self.remember_history(base);
         let follows = self.last_kept_before(base.epoch);
         let mut claim = Manifest { follows, finished: false, ..base.clone() };
         loop {
-            claim.generation = self.next_generation(&base)?;
+            claim.generation = self.next_generation(base)?;
             claim.sequence = next(self.sequences()?.pop().unwrap_or(0))?;
             if self.put(&claim)? {
                 break;

@@ -36,7 +36,7 @@ fn what_was_given_up_once_is_never_used_again() {
     assert!(catalog.latest(Fallback::Refuse).unwrap_err().what.contains("g1-e9-w0.segment"));
     let found = catalog.latest(Fallback::Older).unwrap().unwrap();
     assert_eq!((found.manifest.sequence, found.given_up.len()), (1, 1));
-    catalog.claim(found.manifest).unwrap();
+    catalog.claim(&found.manifest).unwrap();
     assert_eq!(catalog.sequences().unwrap(), [1, 4]);
 }
 
@@ -49,7 +49,7 @@ fn starts_that_come_to_nothing_push_no_epoch_out() {
     for start in 0..20 {
         let mut catalog = catalog(&disk);
         let found = catalog.latest(Fallback::Refuse).unwrap().unwrap();
-        let mut claimed = catalog.claim(found.manifest).unwrap();
+        let mut claimed = catalog.claim(&found.manifest).unwrap();
         // Some ends at once, with a manifest of the same epoch.
         if start % 3 == 0 {
             claimed.sequence += 1;
@@ -75,7 +75,7 @@ fn a_generation_is_beyond_that_of_any_file() {
     assert!(catalog(&disk).put(&manifest(1, 0, 1)).unwrap());
     disk.tamper(Path::new("/checkpoints/manifest-0000000001.json"), |bytes| bytes[40] ^= 1);
     disk.write(Path::new("/checkpoints/g7-e3-w0.segment"), b"").unwrap();
-    let claimed = catalog(&disk).claim(Manifest::first("job")).unwrap();
+    let claimed = catalog(&disk).claim(&Manifest::first("job")).unwrap();
     assert_eq!((claimed.sequence, claimed.generation), (2, 8));
 }
 
@@ -85,6 +85,6 @@ fn the_largest_number_is_an_error() {
     let name = Manifest::file_name(u64::MAX);
     disk.write(&Path::new("/checkpoints").join(&name), b"").unwrap();
     assert!(catalog(&disk).latest(Fallback::Older).unwrap_err().what.contains(&name));
-    let error = catalog(&disk).claim(Manifest::first("job")).unwrap_err();
+    let error = catalog(&disk).claim(&Manifest::first("job")).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Checkpoint);
 }
