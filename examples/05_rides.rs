@@ -11,16 +11,16 @@ use waystream::prelude::*;
 const ZONES: &str = include_str!("data/zones.geojson");
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Position {
+struct Ping {
     driver: String,
     at: Timestamp,
     lat: f64,
     lon: f64,
 }
 
-impl Moving for Position {
-    fn lat_lon(&self) -> (f64, f64) {
-        (self.lat, self.lon)
+impl Located for Ping {
+    fn position(&self) -> Position {
+        Position::clamped(self.lat, self.lon)
     }
 }
 
@@ -32,12 +32,12 @@ struct Supply {
 
 fn build(flow: &Flow) {
     let zones = Zones::from_geojson(ZONES).unwrap_or_else(|error| {
-        flow.refuse(error);
-        Zones::none()
+        flow.refuse(error.into());
+        Zones::default()
     });
     let crossings = flow
-        .source("positions", positions(), EventTime::by(|position: &Position| position.at))
-        .key_by(|position| position.driver.clone())
+        .source("positions", positions(), EventTime::by(|ping: &Ping| ping.at))
+        .key_by(|ping| ping.driver.clone())
         .geofence("zones", zones);
     crossings.clone().sink("crossings", Output::named());
     crossings
@@ -50,7 +50,7 @@ fn build(flow: &Flow) {
 }
 
 /// A default: a deployment overrides it by name, as it does sinks: `--sink crossings=stdout:`.
-fn positions() -> Input<Position> {
+fn positions() -> Input<Ping> {
     Input::records().default_url(concat!(
         "jsonl:",
         env!("CARGO_MANIFEST_DIR"),

@@ -20,9 +20,9 @@ struct Boat {
     lon: f64,
 }
 
-impl Moving for Boat {
-    fn lat_lon(&self) -> (f64, f64) {
-        (self.lat, self.lon)
+impl Located for Boat {
+    fn position(&self) -> Position {
+        Position::clamped(self.lat, self.lon)
     }
 }
 

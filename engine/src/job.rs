@@ -2,7 +2,8 @@
 
 use crate::background::{Background, Outbox};
 use crate::checkpoint::{
-    Catalog, Fallback, Folder, Ledger, LedgerMessage, Manifest, Payer, check_fits,
+    Catalog, DiskLock, Fallback, Folder, Ledger, LedgerMessage, Manifest, Payer, Planned, Start,
+    start,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::dataflow::{Gate, LedgerLine, SegmentSettings, SharedSettings};
@@ -43,6 +44,9 @@ impl StopSignal {
 /// The function that declares a job on each worker.
 pub type Build = Arc<dyn Fn(&Plan) + Send + Sync>;
 
+/// Takes what the user of a job should know at once.
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// How a job is run.
 #[derive(Clone)]
 pub struct JobConfig {
@@ -62,12 +66,17 @@ pub struct JobConfig {
     pub fresh: bool,
     /// What to do if the newest checkpoint is damaged.
     pub fallback: Fallback,
+    /// Begin a history with the savepoint in this folder. Refused if the checkpoints are those of
+    /// another history and `fresh` does not give them up.
+    pub from: Option<Folder>,
     /// Processing time.
     pub clock: Arc<dyn Clock>,
     /// Stops the job from outside.
     pub stop: StopSignal,
     /// Where the job counts.
     pub metrics: Metrics,
+    /// Who is told what the user should know at once, such as which checkpoints were given up.
+    pub tell: Tell,
 }
 
 impl fmt::Debug for JobConfig {
@@ -89,9 +98,11 @@ impl JobConfig {
             max_epochs_in_flight: 16,
             fresh: false,
             fallback: Fallback::Refuse,
+            from: None,
             clock: Arc::new(SystemClock),
             stop: StopSignal::default(),
             metrics: Metrics::default(),
+            tell: Arc::new(|text| tracing::warn!("{text}")),
         }
     }
 }
@@ -119,6 +130,7 @@ pub(crate) struct Takeover {
     sinks: Arc<Vec<String>>,
     ledger: Arc<OnceLock<Outbox<LedgerMessage>>>,
     started: crate::time::Timestamp,
+    _lock: DiskLock,
 }
 
 /// Runs a job until its input ends, it is stopped, or it fails.
@@ -155,25 +167,26 @@ impl Takeover {
         build(&plan);
         let stages = plan.stages();
         let (_, sinks) = plan.finish()?;
+        let kinds = sinks.iter().map(|sink| (sink.name.clone(), sink.kind.to_owned())).collect();
+        let planned = Planned { job: config.name.clone(), stages, sinks: kinds };
+        let lock = config.checkpoints.lock()?;
         let mut catalog = Catalog::new(config.checkpoints.clone());
-        let found = if config.fresh { None } else { catalog.latest(config.fallback)? };
-        if let Some(found) = &found {
-            check_fits(found, &config.name, &stages)?;
-            if found.finished {
-                let (generation, epoch) = (found.generation, Some(found.epoch));
-                let outcome = Outcome { resumed_from: epoch, was_finished: true, generation };
-                return Ok(Begin::Finished(outcome));
-            }
+        let (fresh, fallback, savepoint) = (config.fresh, config.fallback, config.from.clone());
+        let wanted = Start { fresh, fallback, savepoint };
+        let base = start(&catalog, &wanted, &planned, &*config.tell)?;
+        let resumed_from = Some(base.epoch).filter(|epoch| *epoch > Epoch(0));
+        if base.finished {
+            let (generation, was_finished) = (base.generation, true);
+            return Ok(Begin::Finished(Outcome { resumed_from, was_finished, generation }));
         }
-        let resumed_from = found.as_ref().map(|m| m.epoch).filter(|epoch| *epoch > Epoch(0));
-        let base = found.unwrap_or_else(|| Manifest::first(&config.name, stages.clone()));
-        let mut manifest = catalog.claim(&base, stages)?;
+        let mut manifest = catalog.claim(&base)?;
         let ledger = Arc::new(OnceLock::new());
-        let names = sinks.iter().map(|(name, _)| name.clone()).collect();
+        let names = sinks.iter().map(|sink| sink.name.clone()).collect();
         let mut payers = Vec::new();
-        for (name, make) in sinks {
-            let (folder, counters) = (config.checkpoints.clone(), config.metrics.sink(&name));
-            let committer = make().map_err(|error| error.at(format!("sink {name}")))?;
+        for sink in sinks {
+            let (name, folder) = (sink.name, config.checkpoints.clone());
+            let counters = config.metrics.sink(&name);
+            let committer = (sink.committer)().map_err(|error| error.at(format!("sink {name}")))?;
             let mut payer =
                 Payer::new(name.clone(), folder, committer, counters, Arc::clone(&ledger));
             payer.settle(&mut manifest)?;
@@ -191,6 +204,7 @@ impl Takeover {
             sinks: Arc::new(names),
             ledger,
             started,
+            _lock: lock,
         })))
     }
 

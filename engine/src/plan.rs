@@ -20,8 +20,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A way to make a sink's committer, used by the one process that commits.
-type MakeCommitter = Box<dyn FnOnce() -> Result<Box<dyn Committer>>>;
+/// A sink with a way to make its committer, used by the one process that commits.
+pub(crate) struct PlannedSink {
+    pub(crate) name: String,
+    pub(crate) kind: &'static str,
+    pub(crate) committer: Box<dyn FnOnce() -> Result<Box<dyn Committer>>>,
+}
 
 /// A job under construction; clones are the same plan.
 #[derive(Clone)]
@@ -39,7 +43,7 @@ struct PlanParts {
     names: BTreeSet<(Kind, String)>,
     graph: Graph,
     routings: BTreeMap<StageId, Routing>,
-    sinks: Vec<(String, MakeCommitter)>,
+    sinks: Vec<PlannedSink>,
     ends: Vec<OpenEnd>,
     dead_letters: Option<Port<DeadLetter>>,
     error: Option<JobError>,
@@ -168,7 +172,11 @@ impl Plan {
         let mut encoder = sink.encoder();
         let mut parts = self.0.parts.borrow_mut();
         let index = parts.sinks.len() as u32;
-        parts.sinks.push((name.to_string(), Box::new(move || sink.committer())));
+        parts.sinks.push(PlannedSink {
+            name: name.to_string(),
+            kind: sink.kind(),
+            committer: Box::new(move || sink.committer()),
+        });
         input.attach(move |context: &mut Context, batch: Vec<Event<T>>| {
             let staged = context.staged(index);
             for event in &batch {
@@ -237,7 +245,7 @@ impl Plan {
     }
 
     /// Takes the stages out to be run; the plan is empty afterwards.
-    pub(crate) fn finish(&self) -> Result<(Graph, Vec<(String, MakeCommitter)>)> {
+    pub(crate) fn finish(&self) -> Result<(Graph, Vec<PlannedSink>)> {
         let parts = self.0.parts.take();
         match parts.error {
             Some(error) => Err(error),

@@ -20,6 +20,10 @@ pub enum Sabotage {
     WatermarkAhead,
     /// Rows that are owed are paid again after a restart.
     PaidTwice,
+    /// Segments are taken for those that a manifest names, whatever is in them.
+    SegmentsUnbound,
+    /// Blocks of segments are used without a look at their checksums.
+    ChecksumsIgnored,
 }
 
 #[cfg(feature = "sabotage")]

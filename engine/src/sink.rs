@@ -12,6 +12,11 @@ use std::fmt;
 
 /// Where a job writes rows of type `T`.
 pub trait Sink<T>: 'static {
+    /// The word for its framing of rows and its words for a position, such as `jsonl`; says nothing
+    /// of where it writes. A checkpoint keeps it, and another kind of sink of the same name is
+    /// refused, for it would misread what the first one is owed and has confirmed.
+    fn kind(&self) -> &'static str;
+
     /// An encoder for one worker.
     fn encoder(&self) -> Box<dyn Encoder<T>>;
 
@@ -23,6 +28,10 @@ pub trait Sink<T>: 'static {
 }
 
 impl<T: 'static> Sink<T> for Box<dyn Sink<T>> {
+    fn kind(&self) -> &'static str {
+        (**self).kind()
+    }
+
     fn encoder(&self) -> Box<dyn Encoder<T>> {
         (**self).encoder()
     }
@@ -61,10 +70,12 @@ impl fmt::Debug for StagedBatch {
 /// Makes rows visible, exactly once. Runs on a thread of its own and may wait.
 pub trait Committer: Send {
     /// Called once before anything else: the target holds the rows up to `confirmed`, and perhaps
-    /// some of those that follow, from a run that was cut off.
+    /// some of those that follow, from a run that was cut off or, after a fallback to an older
+    /// checkpoint, from epochs that do not count any more. They come again, perhaps in another
+    /// order, so the target gives them up here; one that cannot refuses.
     ///
     /// # Errors
-    /// If the target is not what `confirmed` was taken from.
+    /// If the target is not what `confirmed` was taken from, or cannot go back to it.
     fn recover(&mut self, confirmed: Option<&Confirmed>) -> Result<()>;
 
     /// Takes rows of epochs up to `epoch`, in order. Returns how far the target is complete and

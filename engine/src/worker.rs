@@ -10,7 +10,7 @@ use crate::error::{JobError, Result};
 use crate::failure::Failure;
 use crate::key::{KEY_GROUPS, worker_of_group};
 use crate::sabotage::{Sabotage, planted};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 use timely::worker::Worker;
@@ -102,20 +102,22 @@ fn restore_graph(
     if planted(Sabotage::StateOfOlderEpoch) {
         manifest.segments.pop();
     }
-    let all = 0..KEY_GROUPS;
-    for (share, sources) in [(groups, false), (&all, true)] {
-        restore(folder, &manifest, share, |section, key, value| {
-            let node = by_name.get_mut(section).ok_or_else(|| {
-                JobError::configuration(format!(
-                    "state of `{section}`, which the job does not have"
-                ))
-            })?;
-            match &mut node.kind {
-                NodeKind::Source(source) if sources => source.restore(key, value),
-                NodeKind::Keyed(stage) if !sources => stage.restore(key, value),
-                _ => Ok(()),
-            }
+    let keyed: HashSet<String> = by_name
+        .iter()
+        .filter(|(_, node)| matches!(node.kind, NodeKind::Keyed(_)))
+        .map(|(name, _)| name.clone())
+        .collect();
+    // A partition may be read by any worker, so each takes the positions of all.
+    let share =
+        |section: &str| if keyed.contains(section) { groups.clone() } else { 0..KEY_GROUPS };
+    restore(folder, &manifest, share, |section, key, value| {
+        let node = by_name.get_mut(section).ok_or_else(|| {
+            JobError::configuration(format!("state of `{section}`, which the job does not have"))
+                .hint("run the job that wrote it, or start anew with --fresh")
         })?;
-    }
-    Ok(())
+        match &mut node.kind {
+            NodeKind::Source(source) => source.restore(key, value),
+            NodeKind::Keyed(stage) => stage.restore(key, value),
+        }
+    })
 }

@@ -125,7 +125,8 @@ pub mod prelude {
     pub use waystream_connectors::source::Input;
     pub use waystream_operators::{
         Cell, Change, Crossing, DeadLetter, Due, Event, EventTime, Flow, JobError, Keyed, Located,
-        Moving, Operator, Pane, Position, Resolution, Scope, Session, Shown, Sliding, Step, StopRule,
-        Stream, TestJob, Timestamp, Tumbling, Unset, ZoneSettings, ZoneSource, Zones, mins, ms, secs,
+        Moving, Operator, Pane, Position, Resolution, Scope, Session, Shown, Sliding, Step,
+        StopRule, Stream, TestJob, Timestamp, Tumbling, Unset, ZoneSettings, ZoneSource, Zones,
+        mins, ms, secs,
     };
 }

@@ -10,6 +10,10 @@ use waystream_engine::time::Epoch;
 pub(super) struct BlackholeSink;
 
 impl<T> Sink<T> for BlackholeSink {
+    fn kind(&self) -> &'static str {
+        "blackhole"
+    }
+
     fn encoder(&self) -> Box<dyn Encoder<T>> {
         Box::new(Swallow)
     }

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use waystream_engine::checkpoint::Disk;
+use waystream_engine::checkpoint::{Disk, make_durable_dir};
 use waystream_engine::error::{JobError, Result};
 
 /// The place a sink writes to.
@@ -39,16 +39,7 @@ impl Claim {
 
     /// Makes the folder with its parents, and their names durable.
     pub(super) fn make_folder(&self) -> Result<()> {
-        self.disk.make_dir(&self.folder).map_err(cannot("make the folder", &self.folder))?;
-        for ancestor in self.folder.ancestors() {
-            let ancestor = if ancestor == Path::new("") { Path::new(".") } else { ancestor };
-            match self.disk.sync_dir(ancestor) {
-                // A folder that may not be read was not made by us, so its names are old.
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-                synced => synced.map_err(cannot("sync the folder", ancestor))?,
-            }
-        }
-        Ok(())
+        make_durable_dir(&*self.disk, &self.folder).map_err(cannot("make the folder", &self.folder))
     }
 
     /// Whether this sink has claimed the place before.

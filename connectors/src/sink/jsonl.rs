@@ -30,6 +30,10 @@ impl JsonlSink {
 }
 
 impl<T: Serialize> Sink<T> for JsonlSink {
+    fn kind(&self) -> &'static str {
+        "jsonl"
+    }
+
     fn encoder(&self) -> Box<dyn Encoder<T>> {
         Box::new(JsonlEncoder)
     }
@@ -95,6 +99,16 @@ impl JsonlCommitter {
                 "{path} {found}, the checkpoint says that {length} were written"
             ))
             .hint("put the file back, or start from an empty state with --fresh"));
+        }
+        if !self.claim.is_held()? {
+            // Nothing was written yet, so another file does as well.
+            if length == 0 {
+                return self.start_anew();
+            }
+            return Err(JobError::configuration(format!(
+                "{path} is not the file that the checkpoint says {length} bytes were written to"
+            ))
+            .hint("name that file with --sink, or start from an empty state with --fresh"));
         }
         self.cut(length)
     }

@@ -17,6 +17,10 @@ use waystream_engine::time::Epoch;
 pub(super) struct StdoutSink;
 
 impl<T: Serialize> Sink<T> for StdoutSink {
+    fn kind(&self) -> &'static str {
+        "stdout"
+    }
+
     fn encoder(&self) -> Box<dyn Encoder<T>> {
         Box::new(JsonlEncoder)
     }

@@ -1,9 +1,11 @@
-//! Reads the chain of segments behind a manifest back, each verified against the manifest.
+//! Reads the files behind a manifest back, each verified against the manifest.
 
 use super::folder::{Folder, check_name};
-use super::manifest::{Manifest, SegmentRef};
+use super::manifest::{Manifest, SegmentRef, StagedRef};
 use super::segment::{Segment, file_hash};
-use crate::error::{JobError, Result};
+use crate::error::Result;
+use crate::sabotage::{Sabotage, planted};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Reads a segment and refuses it by name unless it is exactly what the manifest says.
@@ -13,37 +15,71 @@ use std::ops::Range;
 pub fn read_segment(folder: &Folder, segment: &SegmentRef) -> Result<Segment> {
     let name = &segment.name;
     check_name(name)?;
-    let path = folder.path().join(name);
-    let refused = |what: String| {
-        JobError::checkpoint(format!("checkpoint file {}: {what}", path.display())).hint(
-            "restore the file, start from an older checkpoint with --from, or anew with --fresh",
-        )
-    };
-    let bytes = folder.get(name).map_err(|error| refused(error.to_string()))?;
+    let bytes = folder.get(name)?;
+    if planted(Sabotage::SegmentsUnbound) {
+        return parse(folder, name, bytes);
+    }
     if bytes.len() as u64 != segment.length {
         let (found, wanted) = (bytes.len(), segment.length);
-        return Err(refused(format!("{found} bytes long, should be {wanted}")));
+        return Err(folder.refused(name, &format!("is {found} bytes long, should be {wanted}")));
     }
     if file_hash(&bytes) != segment.hash {
-        return Err(refused("its contents are not what the manifest says".to_owned()));
+        return Err(folder.refused(name, "is not the file that the manifest names"));
     }
-    Segment::parse(bytes).map_err(|error| refused(error.to_string()))
+    parse(folder, name, bytes)
 }
 
-/// Hands every entry of the chain whose key group lies in `groups` to `apply`, oldest first.
+/// Checks that every file a checkpoint needs is there and sound, one at a time.
+///
+/// # Errors
+/// If one is not, by its name.
+pub fn verify(folder: &Folder, manifest: &Manifest) -> Result<()> {
+    let mut owed: BTreeMap<&str, Vec<&StagedRef>> = BTreeMap::new();
+    for staged in &manifest.staged {
+        owed.entry(&staged.segment).or_default().push(staged);
+    }
+    for segment_ref in &manifest.segments {
+        let segment = read_segment(folder, segment_ref)?;
+        let staged = owed.remove(segment_ref.name.as_str());
+        check_owed(folder, &segment, staged.as_deref().unwrap_or_default())?;
+    }
+    for (name, staged) in owed {
+        check_name(name)?;
+        let segment = parse(folder, name, folder.get(name)?)?;
+        check_owed(folder, &segment, &staged)?;
+    }
+    Ok(())
+}
+
+fn parse(folder: &Folder, name: &str, bytes: Vec<u8>) -> Result<Segment> {
+    Segment::parse(bytes).map_err(|error| folder.refused(name, &format!("is {error}")))
+}
+
+fn check_owed(folder: &Folder, segment: &Segment, owed: &[&StagedRef]) -> Result<()> {
+    match owed.iter().find(|staged| !segment.holds(staged)) {
+        None => Ok(()),
+        Some(staged) => {
+            let what = format!("does not hold the rows owed to sink `{}`", staged.sink);
+            Err(folder.refused(&staged.segment, &what))
+        }
+    }
+}
+
+/// Hands the entries of the chain to `apply`, oldest first: of each section those whose key groups
+/// lie in what `share` says.
 ///
 /// # Errors
 /// If a file is not sound or `apply` refuses an entry.
 pub fn restore(
     folder: &Folder,
     manifest: &Manifest,
-    groups: &Range<u16>,
+    share: impl Fn(&str) -> Range<u16>,
     mut apply: impl FnMut(&str, &[u8], Option<&[u8]>) -> Result<()>,
 ) -> Result<()> {
     for segment_ref in &manifest.segments {
         let segment = read_segment(folder, segment_ref)?;
         for section in segment.sections() {
-            for entry in segment.entries(section, groups.clone())? {
+            for entry in segment.entries(section, share(section))? {
                 apply(section, entry.key, entry.value)
                     .map_err(|error| error.at(format!("{}: {section}", segment_ref.name)))?;
             }

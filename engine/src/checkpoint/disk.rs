@@ -1,8 +1,9 @@
 //! The few file operations that durability is built from, so that a simulation can stand in for
 //! the machine's disk and forget what was never synced.
 
+use std::any::Any;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -31,10 +32,36 @@ pub trait Disk: Send + Sync {
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
     /// Length of a file, or `None` if there is none.
     fn len(&self, path: &Path) -> io::Result<Option<u64>>;
-    /// Names of the files in a folder; empty if there is no such folder.
+    /// All names in a folder, in order; none if there is no such folder. What is no file is named
+    /// too: it takes up a name, and who needs the file has to say what is there instead.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
     /// Makes a folder with its parents.
     fn make_dir(&self, path: &Path) -> io::Result<()>;
+    /// Locks a file, making it if needed, until the lock is dropped or the process has ended;
+    /// `None` if somebody holds it. A disk that knows no locks grants each.
+    fn lock(&self, _path: &Path) -> io::Result<Option<DiskLock>> {
+        Ok(Some(Box::new(())))
+    }
+}
+
+/// A lock that is held until it is dropped.
+pub type DiskLock = Box<dyn Any + Send + Sync>;
+
+/// Makes a folder with its parents and makes their names durable.
+///
+/// # Errors
+/// If a folder cannot be made or synced.
+pub fn make_durable_dir(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    disk.make_dir(path)?;
+    for ancestor in path.ancestors() {
+        let ancestor = if ancestor == Path::new("") { Path::new(".") } else { ancestor };
+        match disk.sync_dir(ancestor) {
+            // A folder that may not be read was not made by us, so its name is old.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for dyn Disk {
@@ -116,10 +143,7 @@ impl Disk for LocalDisk {
         };
         let mut names = Vec::new();
         for entry in entries {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                names.push(PathBuf::from(entry.file_name()).to_string_lossy().into_owned());
-            }
+            names.push(PathBuf::from(entry?.file_name()).to_string_lossy().into_owned());
         }
         names.sort();
         Ok(names)
@@ -128,5 +152,22 @@ impl Disk for LocalDisk {
     fn make_dir(&self, path: &Path) -> io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(OWNER_ONLY);
+        let mut file = options.open(path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                file.set_len(0)?;
+                write!(file, "{}", std::process::id())?;
+            }
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            // Some network file systems know no locks; fencing by manifests holds there too.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        Ok(Some(Box::new(file)))
     }
 }

@@ -8,7 +8,7 @@ use super::merge::merge;
 use super::pay::PayMessage;
 use super::segment::file_hash;
 use crate::background::{Outbox, Reply};
-use crate::error::{JobError, Result};
+use crate::error::Result;
 use crate::metrics::CheckpointCounters;
 use crate::sabotage::{Sabotage, planted};
 use crate::time::Epoch;
@@ -165,7 +165,8 @@ impl Ledger {
 
     fn write(&mut self) -> Result<()> {
         self.manifest.sequence += 1;
-        self.catalog.add(&self.manifest).map_err(crate::error::in_epoch(self.manifest.epoch))?;
+        let in_epoch = crate::error::in_epoch(self.manifest.epoch);
+        self.catalog.add(&mut self.manifest).map_err(in_epoch)?;
         self.dirty = false;
         self.counters.epoch.store(self.manifest.epoch.0, Relaxed);
         self.counters.manifests.fetch_add(1, Relaxed);
@@ -193,37 +194,4 @@ impl Ledger {
         self.manifest.segments.push(SegmentRef { name, length, hash, epoch, tier: tier + 1 });
         Ok(())
     }
-}
-
-/// Refuses a checkpoint that does not fit the job that wants to start from it.
-pub(crate) fn check_fits(
-    manifest: &Manifest,
-    job: &str,
-    stages: &[super::PlannedStage],
-) -> Result<()> {
-    let refuse = |what: String| {
-        Err(JobError::configuration(what)
-            .hint("start from an empty state with --fresh, or run the job that wrote it"))
-    };
-    if manifest.job != job {
-        return refuse(format!("the checkpoint belongs to job `{}`, not `{job}`", manifest.job));
-    }
-    for old in &manifest.stages {
-        match stages.iter().find(|stage| stage.name == old.name) {
-            None => {
-                let (name, schema) = (&old.name, &old.schema);
-                return refuse(format!(
-                    "the checkpoint holds state of `{name}` ({schema}), which the job no longer has"
-                ));
-            }
-            Some(new) if new.schema != old.schema => {
-                let (name, was, is) = (&old.name, &old.schema, &new.schema);
-                return refuse(format!(
-                    "`{name}` was {was} in the checkpoint and is {is} in the job"
-                ));
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(())
 }

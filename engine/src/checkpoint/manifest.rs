@@ -10,7 +10,7 @@ use crate::time::Epoch;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const HEADER: &str = "waystream-manifest";
 
 /// Everything that belongs to a checkpoint.
@@ -19,14 +19,21 @@ const HEADER: &str = "waystream-manifest";
 pub struct Manifest {
     /// Place in the dense sequence of manifests.
     pub sequence: u64,
+    /// The manifest this one goes on from; 0 if the history begins here. Manifests in between
+    /// were given up and are never used again.
+    pub follows: u64,
     /// Grows with every start of the job.
     pub generation: u64,
     /// The last epoch this checkpoint holds.
     pub epoch: Epoch,
     /// The job it belongs to.
     pub job: String,
+    /// The savepoint the history began with, by the hash of its manifest.
+    pub savepoint: Option<String>,
     /// The stages that own state.
     pub stages: Vec<PlannedStage>,
+    /// The kind of each sink: whose framing its owed rows have, and whose words its position is in.
+    pub sinks: BTreeMap<String, String>,
     /// Key groups the segments are ordered by.
     pub key_groups: u16,
     /// State, oldest first; later entries win.
@@ -98,13 +105,16 @@ pub struct Confirmed {
 impl Manifest {
     /// An empty checkpoint before the first epoch of a job.
     #[must_use]
-    pub fn first(job: &str, stages: Vec<PlannedStage>) -> Self {
+    pub fn first(job: &str) -> Self {
         Self {
             sequence: 0,
+            follows: 0,
             generation: 0,
             epoch: Epoch(0),
             job: job.to_owned(),
-            stages,
+            savepoint: None,
+            stages: Vec::new(),
+            sinks: BTreeMap::new(),
             key_groups: KEY_GROUPS,
             segments: Vec::new(),
             staged: Vec::new(),
@@ -122,7 +132,8 @@ impl Manifest {
     /// The sequence number in a file name, if it is a manifest's.
     #[must_use]
     pub fn sequence_of(name: &str) -> Option<u64> {
-        name.strip_prefix("manifest-")?.strip_suffix(".json")?.parse().ok()
+        let sequence = name.strip_prefix("manifest-")?.strip_suffix(".json")?.parse().ok()?;
+        (Self::file_name(sequence) == name).then_some(sequence)
     }
 
     /// The file's bytes.
@@ -132,7 +143,7 @@ impl Manifest {
     pub fn encode(&self) -> Result<Vec<u8>> {
         let body = serde_json::to_string_pretty(self)
             .map_err(|error| JobError::checkpoint("cannot encode a manifest").caused_by(error))?;
-        let hash = file_hash(body.as_bytes());
+        let hash = hash_of(FORMAT, &body);
         Ok(format!("{HEADER} {FORMAT} {hash}\n{body}\n").into_bytes())
     }
 
@@ -142,6 +153,10 @@ impl Manifest {
     /// Says what is wrong, without the file's name.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let bad = |what: String| JobError::checkpoint(format!("not a sound manifest: {what}"));
+        let other = |what: String| {
+            JobError::configuration(format!("of another version: {what}"))
+                .hint("run the version of waystream that wrote it, or start anew with --fresh")
+        };
         let text = std::str::from_utf8(bytes).map_err(|_| bad("not UTF-8".into()))?;
         let (header, body) = text.split_once('\n').ok_or_else(|| bad("no header".into()))?;
         let body = body.strip_suffix('\n').ok_or_else(|| bad("cut off".into()))?;
@@ -149,23 +164,22 @@ impl Manifest {
         if words.next() != Some(HEADER) {
             return Err(bad("wrong header".into()));
         }
-        let format = words.next().and_then(|word| word.parse::<u32>().ok());
-        match format {
-            Some(FORMAT) => {}
-            Some(newer) if newer > FORMAT => {
-                return Err(bad(format!("format {newer} is newer than this program's {FORMAT}"))
-                    .hint("run the version of waystream that wrote it, or a newer one"));
-            }
-            _ => return Err(bad("unknown format".into())),
-        }
-        if words.next() != Some(file_hash(body.as_bytes()).as_str()) {
+        let format: u32 = words
+            .next()
+            .and_then(|word| word.parse().ok())
+            .ok_or_else(|| bad("no format".into()))?;
+        // The hash is over the format too, since 2: a flipped bit in it is damage, no other version.
+        if format >= 2 && words.next() != Some(hash_of(format, body).as_str()) {
             return Err(bad("wrong hash".into()));
+        }
+        if format != FORMAT {
+            return Err(other(format!("format {format}, this program has {FORMAT}")));
         }
         let manifest: Self = serde_json::from_str(body)
             .map_err(|error| bad("wrong fields".into()).caused_by(error))?;
         if manifest.key_groups != KEY_GROUPS {
             let groups = manifest.key_groups;
-            return Err(bad(format!("{groups} key groups, this program has {KEY_GROUPS}")));
+            return Err(other(format!("{groups} key groups, this program has {KEY_GROUPS}")));
         }
         Ok(manifest)
     }
@@ -175,4 +189,8 @@ impl Manifest {
         let staged = self.staged.iter().map(|staged| staged.segment.as_str());
         self.segments.iter().map(|segment| segment.name.as_str()).chain(staged)
     }
+}
+
+fn hash_of(format: u32, body: &str) -> String {
+    file_hash(format!("{format}\n{body}").as_bytes())
 }

@@ -4,19 +4,24 @@
 mod catalog;
 mod chain;
 mod disk;
+mod fits;
 mod folder;
 mod ledger;
 mod manifest;
 mod merge;
 mod pay;
+mod savepoint;
 mod segment;
+mod start;
 
-pub use catalog::{Catalog, Fallback};
-pub use chain::{read_segment, restore};
-pub use disk::{Disk, LocalDisk};
+pub use catalog::{Catalog, Fallback, Found, GivenUp};
+pub use chain::{read_segment, restore, verify};
+pub use disk::{Disk, DiskLock, LocalDisk, make_durable_dir};
 pub use folder::Folder;
-pub(crate) use ledger::{Ledger, LedgerMessage, LedgerReply, Written, check_fits};
+pub(crate) use ledger::{Ledger, LedgerMessage, LedgerReply, Written};
 pub use manifest::{Confirmed, Manifest, PlannedStage, SegmentRef, StagedRef};
 pub use merge::merge;
 pub(crate) use pay::Payer;
+pub use savepoint::{Saved, save};
 pub use segment::{Segment, SegmentWriter, file_hash};
+pub(crate) use start::{Planned, Start, start};

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedDisk(Arc<Mutex<Platter>>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Platter {
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, usize>,
@@ -20,10 +20,11 @@ struct Platter {
     operations: u64,
     cut_at: Option<u64>,
     fail_at: Option<u64>,
+    full_at: Option<u64>,
     is_cut: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Inode {
     now: Vec<u8>,
     synced: Vec<u8>,
@@ -48,6 +49,21 @@ impl SimulatedDisk {
         platter.fail_at = Some(platter.operations + operations);
     }
 
+    /// Lets the disk be full after this many more operations: nothing can be written until
+    /// [`Self::restart`].
+    pub fn fill_after(&self, operations: u64) {
+        let mut platter = self.lock();
+        platter.full_at = Some(platter.operations + operations);
+    }
+
+    /// Another disk with the same files, as a process that starts now would find them.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let copy = Self(Arc::new(Mutex::new(self.lock().clone())));
+        copy.restart();
+        copy
+    }
+
     /// Whether the power is cut: every operation fails until [`Self::power_up`].
     #[must_use]
     pub fn is_cut(&self) -> bool {
@@ -63,7 +79,7 @@ impl SimulatedDisk {
     pub fn power_up(&self, random: &mut Random) {
         let mut platter = self.lock();
         platter.is_cut = false;
-        (platter.cut_at, platter.fail_at) = (None, None);
+        (platter.cut_at, platter.fail_at, platter.full_at) = (None, None, None);
         let mut names = platter.durable_names.clone();
         let all: Vec<PathBuf> = platter.names.keys().chain(names.keys()).cloned().collect();
         for path in all {
@@ -88,7 +104,7 @@ impl SimulatedDisk {
     pub fn restart(&self) {
         let mut platter = self.lock();
         platter.is_cut = false;
-        (platter.cut_at, platter.fail_at) = (None, None);
+        (platter.cut_at, platter.fail_at, platter.full_at) = (None, None, None);
     }
 
     /// What a reader from outside sees in a file now; empty if there is none.
@@ -153,6 +169,13 @@ impl Platter {
         Ok(&self.inodes[*inode])
     }
 
+    fn with_room(&mut self) -> io::Result<&mut Self> {
+        if self.full_at.is_some_and(|at| self.operations > at) {
+            return Err(Error::from(ErrorKind::StorageFull));
+        }
+        Ok(self)
+    }
+
     fn inode_or_new(&mut self, path: &Path) -> &mut Inode {
         let inode = match self.names.get(path) {
             Some(inode) => *inode,
@@ -168,13 +191,13 @@ impl Platter {
 
 impl Disk for SimulatedDisk {
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.operate()?.inode_or_new(path).now = bytes.to_vec();
+        self.operate()?.with_room()?.inode_or_new(path).now = bytes.to_vec();
         Ok(())
     }
 
     fn write_at(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut platter = self.operate()?;
-        let file = &mut platter.inode_or_new(path).now;
+        let file = &mut platter.with_room()?.inode_or_new(path).now;
         let end = offset as usize + bytes.len();
         file.resize(file.len().max(end), 0);
         file[offset as usize..end].copy_from_slice(bytes);

@@ -64,6 +64,10 @@ impl<T: Data> RowsFile<T> {
 }
 
 impl<T: Data> Sink<T> for RowsFile<T> {
+    fn kind(&self) -> &'static str {
+        "rows"
+    }
+
     fn encoder(&self) -> Box<dyn Encoder<T>> {
         Box::new(RowsEncoder)
     }

@@ -46,6 +46,8 @@ pub struct Scenario {
     pub crashes: Crashes,
     /// What its scripts ask for.
     pub cues: Cues,
+    /// Asked at every turn whether it is to be killed now, whatever else disturbs it.
+    pub crash_now: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Called when a start has ended, before the disk forgets anything.
     pub observe: Arc<dyn Fn() + Send + Sync>,
 }
@@ -221,7 +223,11 @@ impl Stage {
         let (cues, metrics) = (&scenario.cues, &scenario.config.metrics);
         let mut at_rest = 0;
         for turn in 0..MAX_TURNS {
-            if scenario.disk.is_cut() || turn >= kill_at || cues.take_crash() {
+            if scenario.disk.is_cut()
+                || turn >= kill_at
+                || cues.take_crash()
+                || (scenario.crash_now)()
+            {
                 scenario.disk.cut();
                 return Ok(true);
             }

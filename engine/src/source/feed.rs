@@ -2,7 +2,7 @@
 //! place when the job is simulated.
 
 use super::{Partition, Position, ReadBatch, ReadStatus, Reader, Source};
-use crate::error::Result;
+use crate::error::{JobError, Result};
 use crate::event::Data;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -111,7 +111,16 @@ impl<R: Data> Feed<R> {
     }
 
     fn discover(&mut self, out: &mut Vec<FeedMessage<R>>) -> Result<()> {
-        for partition in self.source.partitions()? {
+        let partitions = self.source.partitions()?;
+        let is_lost = |name: &&String| {
+            !self.share.ended.contains(name) && partitions.iter().all(|there| there.name != **name)
+        };
+        if let Some(lost) = self.share.resume.keys().find(is_lost) {
+            let what = format!("`{lost}` was read in part and is not there any more");
+            return Err(JobError::configuration(what)
+                .hint("put it back, or start from an empty state with --fresh"));
+        }
+        for partition in partitions {
             let mine = usize::from(partition.index) % self.share.workers == self.share.worker;
             if !mine || self.known.contains(&partition.index) {
                 continue;
@@ -126,5 +135,28 @@ impl<R: Data> Feed<R> {
             self.open.push((partition, reader));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulation::{Cues, Script, Step};
+
+    fn first_turn(resume: &str, ended: &[&str]) -> Result<Option<Duration>> {
+        let script = Script::new("steps", vec![vec![Step::Record(1_u8)]], Cues::default(), 1);
+        let position = Position(postcard::to_stdvec(&0_usize).unwrap());
+        let resume = HashMap::from([(resume.to_owned(), position)]);
+        let ended = ended.iter().map(|name| (*name).to_owned()).collect();
+        let share = Share { worker: 0, workers: 1, resume, ended };
+        Feed::new(Box::new(script), share).turn(&mut Vec::new())
+    }
+
+    #[test]
+    fn a_partition_that_was_read_in_part_must_be_there() {
+        first_turn("0", &[]).unwrap();
+        first_turn("7", &["7"]).unwrap();
+        let error = first_turn("7", &[]).unwrap_err();
+        assert_eq!(error.what, "`7` was read in part and is not there any more");
     }
 }

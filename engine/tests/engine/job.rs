@@ -23,6 +23,8 @@ type Sum = (u32, u64, u64, u64);
 /// Key, window start, count.
 type Count = (u32, i64, u64);
 
+/// Where the job keeps its checkpoints.
+pub(crate) const CHECKPOINTS: &str = "/checkpoints";
 const WINDOW_MS: i64 = 50;
 const OUTPUTS: [&str; 4] = ["/out/sums", "/out/counts", "/out/late", "/out/dead"];
 
@@ -97,7 +99,7 @@ impl Operator<u32, Sum> for WindowCount {
 }
 
 /// What the job put out, each sorted.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Answers {
     sums: Vec<Sum>,
     counts: Vec<Count>,
@@ -189,42 +191,85 @@ fn build(disk: &SimulatedDisk, script: Script<Reading>) -> Build {
     })
 }
 
+/// The job of a seed, its disk, and what it has to put out.
+pub(crate) struct World {
+    pub(crate) disk: SimulatedDisk,
+    pub(crate) config: JobConfig,
+    script: Vec<Vec<Step<Reading>>>,
+    batch: usize,
+    expected: Answers,
+}
+
+impl World {
+    /// The job as the seed has it, on an empty disk.
+    pub(crate) fn new(seed: u64) -> Self {
+        let script = readings(seed);
+        let expected = naive(&script);
+        let disk = SimulatedDisk::new();
+        let mut random = Random::new(seed ^ 0xABCD);
+        let batch = 1 + random.below(12) as usize;
+        let folder = Folder::open(Arc::new(disk.clone()), CHECKPOINTS).unwrap();
+        let mut config = JobConfig::new("sums", folder);
+        config.checkpoint_every = ms(20 + random.below(200));
+        config.max_bytes_in_flight = 256 + random.below(20_000) as usize;
+        config.max_epochs_in_flight = 2 + random.below(8) as usize;
+        Self { disk, config, script, batch, expected }
+    }
+
+    /// The same job on a copy of the disk.
+    pub(crate) fn copy(&self) -> Self {
+        let disk = self.disk.copy();
+        let path = self.config.checkpoints.path();
+        let checkpoints = Folder::at(Arc::new(disk.clone()), path);
+        let config = JobConfig { checkpoints, ..self.config.clone() };
+        Self { disk, config, script: self.script.clone(), expected: self.expected.clone(), ..*self }
+    }
+
+    /// The job without anybody who disturbs it.
+    pub(crate) fn scenario(&self) -> Scenario {
+        let cues = Cues::default();
+        let script = Script::new("readings", self.script.clone(), cues.clone(), self.batch);
+        Scenario {
+            config: self.config.clone(),
+            build: build(&self.disk, script),
+            workers: vec![1, 2, 3],
+            disk: self.disk.clone(),
+            crashes: Crashes::None,
+            cues,
+            crash_now: Arc::new(|| false),
+            observe: Arc::new(|| {}),
+        }
+    }
+
+    /// Compares what the job put out with the loop; the error says what differs.
+    pub(crate) fn compare(&self) -> Result<(), String> {
+        let found = answers(&self.disk).map_err(|error| error.to_string())?;
+        match found == self.expected {
+            true => Ok(()),
+            false => Err(difference(&self.expected, &found)),
+        }
+    }
+}
+
 /// Runs the job of a seed with crashes and compares it with the loop; the error says what differs.
 pub(crate) fn check(seed: u64, crashes: Crashes) -> Result<(), String> {
-    let script = readings(seed);
-    let expected = naive(&script);
-    let disk = SimulatedDisk::new();
-    let mut random = Random::new(seed ^ 0xABCD);
-    let batch = 1 + random.below(12) as usize;
+    let world = World::new(seed);
+    let disk = world.disk.clone();
     let seen: Arc<Mutex<Vec<[Vec<u8>; 4]>>> = Arc::default();
-    let folder = Folder::open(Arc::new(disk.clone()), "/checkpoints").map_err(|e| e.to_string())?;
-    let mut config = JobConfig::new("sums", folder);
-    config.checkpoint_every = ms(20 + random.below(200));
-    config.max_bytes_in_flight = 256 + random.below(20_000) as usize;
-    config.max_epochs_in_flight = 2 + random.below(8) as usize;
-    let cues = Cues::default();
-    let scenario = Scenario {
-        config,
-        build: build(&disk, Script::new("readings", script, cues.clone(), batch)),
-        workers: vec![1, 2, 3],
-        disk: disk.clone(),
-        crashes,
-        cues,
-        observe: Arc::new({
-            let (disk, seen) = (disk.clone(), Arc::clone(&seen));
-            move || {
-                let now = OUTPUTS.map(|path| disk.peek(Path::new(path)));
-                seen.lock().unwrap().push(now);
-            }
-        }),
+    let observe = {
+        let (disk, seen) = (disk.clone(), Arc::clone(&seen));
+        move || {
+            let now = OUTPUTS.map(|path| disk.peek(Path::new(path)));
+            seen.lock().unwrap().push(now);
+        }
     };
+    let scenario = Scenario { crashes, observe: Arc::new(observe), ..world.scenario() };
     simulate(&scenario, seed).map_err(|error| format!("seed {seed}: {error}"))?;
     disk.restart();
-    let found = answers(&disk).map_err(|error| format!("seed {seed}: {error}"))?;
-    for (path, last) in OUTPUTS.iter().zip(OUTPUTS.map(|path| disk.peek(Path::new(path)))) {
-        let at = OUTPUTS.iter().position(|output| output == path).unwrap();
-        if !seen.lock().unwrap().iter().all(|now| last.starts_with(&now[at])) {
-            let seen = seen.lock().unwrap();
+    let seen = seen.lock().unwrap();
+    for (at, path) in OUTPUTS.into_iter().enumerate() {
+        let last = disk.peek(Path::new(path));
+        if !seen.iter().all(|now| last.starts_with(&now[at])) {
             let places: Vec<_> =
                 seen.iter().map(|now| (now[at].len(), common(&now[at], &last))).collect();
             return Err(format!(
@@ -233,10 +278,7 @@ pub(crate) fn check(seed: u64, crashes: Crashes) -> Result<(), String> {
             ));
         }
     }
-    if found == expected {
-        return Ok(());
-    }
-    Err(format!("seed {seed}: {}", difference(&expected, &found)))
+    world.compare().map_err(|what| format!("seed {seed}: {what}"))
 }
 
 fn answers(disk: &SimulatedDisk) -> Result<Answers> {

@@ -3,5 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod damaged;
 mod job;
 mod recovery;
+mod savepoints;
+mod tampering;
+mod two_processes;

@@ -4,6 +4,8 @@
 
 #[path = "../engine/job.rs"]
 mod job;
+#[path = "../engine/tampering.rs"]
+mod tampering;
 
 use job::check;
 use waystream_engine::sabotage::{Sabotage, plant};
@@ -20,6 +22,9 @@ const BUGS: [Sabotage; 8] = [
     Sabotage::PaidTwice,
 ];
 
+/// Bugs that only damaged checkpoints bring to light.
+const BLINDNESSES: [Sabotage; 2] = [Sabotage::SegmentsUnbound, Sabotage::ChecksumsIgnored];
+
 /// Bugs are planted for the whole process, so one test plants them in turn.
 #[test]
 fn every_planted_bug_is_caught() {
@@ -29,6 +34,12 @@ fn every_planted_bug_is_caught() {
         plant(None);
         let caught = caught.unwrap_or_else(|| panic!("{bug:?} was not caught in 300 seeds"));
         eprintln!("{bug:?}: {caught}");
+    }
+    for bug in BLINDNESSES {
+        plant(Some(bug));
+        let caught = tampering::check(false);
+        plant(None);
+        eprintln!("{bug:?}: {}", caught.expect_err("damage that is not seen"));
     }
     for seed in 0..5 {
         check(seed, Crashes::Times(4)).expect("without a planted bug the check finds nothing");

@@ -33,6 +33,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run a job here until its input ends or it is stopped
     Run(Run),
+    /// Copy the newest checkpoint of a stopped job into a folder of its own
+    Savepoint(Savepoint),
     /// Name the jobs this binary has
     List(List),
     /// Show what a job is made of: sources, stages, edges, sinks, views, settings
@@ -41,6 +43,28 @@ pub(super) enum Command {
     Validate(Validate),
     /// Write a new crate with a job of your own, which builds against this checkout
     New(New),
+}
+
+/// What to save and where.
+#[derive(Debug, Args)]
+#[command(after_help = LAYERS)]
+pub(super) struct Savepoint {
+    #[command(flatten)]
+    pub(super) job: JobArguments,
+    /// Folder of the checkpoints [default: .waystream/JOB]
+    #[arg(long, value_name = "FOLDER")]
+    checkpoints: Option<String>,
+    /// Folder for the savepoint; must be new or empty
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) to: PathBuf,
+}
+
+impl Savepoint {
+    /// The options that are given: flag, option and value.
+    pub(super) fn options(&self) -> Vec<(&'static str, &'static str, String)> {
+        let given = self.checkpoints.clone();
+        given.map(|folder| ("--checkpoints", "checkpoints", folder)).into_iter().collect()
+    }
 }
 
 /// A job and what it is given.
@@ -89,6 +113,9 @@ pub(super) struct Run {
     /// Start from an empty state
     #[arg(long)]
     pub(super) fresh: bool,
+    /// Begin with a savepoint, in a folder without checkpoints of another history
+    #[arg(long, value_name = "SAVEPOINT")]
+    pub(super) from: Option<PathBuf>,
     /// If the newest checkpoint is damaged, use the newest sound one before it
     #[arg(long)]
     pub(super) fallback: bool,

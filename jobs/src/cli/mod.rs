@@ -7,6 +7,7 @@ mod log;
 mod new;
 mod report;
 mod run;
+mod savepoint;
 mod summary;
 mod validate;
 mod volatile;
@@ -19,8 +20,8 @@ use report::{answer, say};
 use std::process::ExitCode;
 use waystream_engine::error::Result;
 
-/// Runs the command line with these jobs: `run JOB`, `list`, `graph JOB`, `validate JOB`,
-/// `new NAME`. Returns the exit code.
+/// Runs the command line with these jobs: `run JOB`, `savepoint JOB`, `list`, `graph JOB`,
+/// `validate JOB`, `new NAME`. Returns the exit code.
 #[must_use]
 #[allow(clippy::needless_pass_by_value, reason = "a binary hands over its jobs")]
 pub fn main(jobs: Vec<Job>) -> ExitCode {
@@ -50,6 +51,10 @@ fn obey(jobs: &[Job], command: &Command, form: &mut Form) -> Result<()> {
             *form = job.options.output;
             log::start(job.options.log, *form);
             run::run(job, run, form)
+        }
+        Command::Savepoint(wanted) => {
+            let job = config::resolve(jobs, &wanted.job, wanted.options(), &around)?;
+            savepoint::savepoint(&job, &wanted.to)
         }
         Command::List(list) => {
             list_jobs(jobs, list.output);

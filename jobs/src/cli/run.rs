@@ -27,6 +27,10 @@ pub(super) fn run(resolved: Resolved, arguments: &Run, form: &mut Form) -> Resul
     config.checkpoint_every = options.checkpoint_every;
     config.fresh = arguments.fresh;
     config.fallback = if arguments.fallback { Fallback::Older } else { Fallback::Refuse };
+    if let Some(savepoint) = &arguments.from {
+        config.from = Some(Folder::at(Arc::new(LocalDisk), absolute(savepoint)?));
+    }
+    config.tell = Arc::new(|text| say(&format!("{text}\n")));
     config.stop = stop_on_signals()?;
     let (metrics, clock) = (config.metrics.clone(), SystemClock);
     let started = clock.now();
@@ -84,7 +88,7 @@ fn serve(hub: Hub, options: &Options, zones: Option<String>, metrics: Metrics) -
     Ok(server)
 }
 
-fn absolute(path: &Path) -> Result<PathBuf> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| {
         JobError::configuration(format!("`{}` is no folder", path.display())).caused_by(error)
     })

@@ -200,6 +200,7 @@ impl TestJob {
             disk: disk.clone(),
             crashes,
             cues,
+            crash_now: Arc::new(|| false),
             observe: Arc::new(|| {}),
         };
         let starts = simulate(&scenario, seed)?;

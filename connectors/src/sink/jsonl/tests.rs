@@ -96,6 +96,25 @@ fn refuses_a_file_that_lost_committed_rows() {
     expect!["FILE: `x` is not a length: invalid digit found in string"].assert_eq(&refusal("x"));
 }
 
+#[test]
+fn goes_on_in_its_own_file_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other.jsonl");
+    std::fs::write(&other, "precious and long").unwrap();
+    let confirmed = |position: &str| Confirmed { epoch: Epoch(1), position: position.into() };
+    let error = on_disk(&other).recover(Some(&confirmed("4"))).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Configuration);
+    assert!(
+        error.what.ends_with(
+            "other.jsonl is not the file that the checkpoint says 4 bytes were written to"
+        )
+    );
+    let error = on_disk(&other).recover(Some(&confirmed("0"))).unwrap_err();
+    assert!(error.what.ends_with("other.jsonl holds something that this job did not write"));
+    assert_eq!(std::fs::read(&other).unwrap(), b"precious and long");
+    on_disk(&folder.path().join("new.jsonl")).recover(Some(&confirmed("0"))).unwrap();
+}
+
 fn encode(rows: &[u64]) -> Vec<u8> {
     rows.iter().flat_map(|row| format!("{row}\n").into_bytes()).collect()
 }

@@ -19,6 +19,8 @@ pub(super) struct ParquetCommitter {
     claim: Claim,
     roll_bytes: u64,
     collected: Option<Collected>,
+    /// The name of the newest file.
+    newest: String,
 }
 
 /// Rows of the file to come, as they were staged. At most `roll_bytes` and one commit's rows.
@@ -33,7 +35,7 @@ struct Collected {
 
 impl ParquetCommitter {
     pub(super) fn new(claim: Claim, roll_bytes: u64) -> Self {
-        Self { claim, roll_bytes, collected: None }
+        Self { claim, roll_bytes, collected: None, newest: String::new() }
     }
 
     fn refuse_strangers(&self, names: &[String]) -> Result<()> {
@@ -103,7 +105,8 @@ impl ParquetCommitter {
         let name = part_name(collected.first, collected.last);
         let bytes = parquet_file(&collected.columns, &collected.staged)?;
         self.put(&name, &bytes)?;
-        let confirmed = Confirmed { epoch: collected.last, position: name };
+        let confirmed = Confirmed { epoch: collected.last, position: name.clone() };
+        self.newest = name;
         self.collected = None;
         Ok(Some(confirmed))
     }
@@ -127,11 +130,19 @@ impl Committer for ParquetCommitter {
         self.claim.make_folder()?;
         let names = self.claim.disk.list(&self.claim.folder);
         let names = names.map_err(cannot("read the folder", &self.claim.folder))?;
-        if confirmed.is_none() && !self.claim.is_held()? {
+        if !self.claim.is_held()? {
+            if let Some(confirmed) = confirmed.filter(|confirmed| !confirmed.position.is_empty()) {
+                let (folder, part) = (self.claim.folder.display(), &confirmed.position);
+                return Err(JobError::configuration(format!(
+                    "{folder} is not the folder that the checkpoint says {part} was written to"
+                ))
+                .hint("name that folder with --sink, or start from an empty state with --fresh"));
+            }
             self.refuse_strangers(&names)?;
             self.claim.take()?;
         }
         self.collected = None;
+        self.newest = confirmed.map(|confirmed| confirmed.position.clone()).unwrap_or_default();
         self.remove_unconfirmed(&names, confirmed.map(|confirmed| confirmed.epoch))
     }
 
@@ -142,7 +153,7 @@ impl Committer for ParquetCommitter {
         }
         match &mut self.collected {
             // Nothing is owed but batches without rows.
-            None => Ok(Some(Confirmed { epoch, position: String::new() })),
+            None => Ok(Some(Confirmed { epoch, position: self.newest.clone() })),
             Some(collected) => {
                 collected.last = epoch;
                 let full = collected.bytes >= self.roll_bytes;

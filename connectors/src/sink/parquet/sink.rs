@@ -40,6 +40,10 @@ impl ParquetSink {
 }
 
 impl<T: Data> Sink<T> for ParquetSink {
+    fn kind(&self) -> &'static str {
+        "parquet"
+    }
+
     fn encoder(&self) -> Box<dyn Encoder<T>> {
         Box::new(RowEncoder { columns: Arc::clone(&self.columns) })
     }

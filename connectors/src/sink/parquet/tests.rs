@@ -289,11 +289,16 @@ fn files_of_others_are_refused_and_left_alone() {
     let theirs = folder.path().join("part-0000000001-0000000002.parquet");
     std::fs::write(&theirs, "precious").unwrap();
     let sink = sink::<Number>(Arc::new(LocalDisk), folder.path(), 1);
-    let error = sink.committer().unwrap().recover(None).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Configuration);
-    let confirmed = Confirmed { epoch: Epoch(1), position: String::new() };
-    let error = sink.committer().unwrap().recover(Some(&confirmed)).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Checkpoint);
+    let confirmed = |part: &str| Some(Confirmed { epoch: Epoch(1), position: part.into() });
+    let refused = |confirmed: Option<Confirmed>| {
+        sink.committer().unwrap().recover(confirmed.as_ref()).unwrap_err()
+    };
+    for confirmed in [None, confirmed(""), confirmed("part-0000000001-0000000001.parquet")] {
+        assert_eq!(refused(confirmed).kind, ErrorKind::Configuration);
+    }
+    std::fs::write(folder.path().join(".waystream"), "written by waystream, sink `rows`\n")
+        .unwrap();
+    assert_eq!(refused(confirmed("")).kind, ErrorKind::Checkpoint);
     assert_eq!(std::fs::read(&theirs).unwrap(), b"precious");
 }
 
