@@ -14,3 +14,4 @@ mod crash;
 mod model_disk;
 
 pub use output::Output;
+pub use stdout::stdout_is_taken;

@@ -7,10 +7,21 @@ use super::jsonl::JsonlEncoder;
 use serde::Serialize;
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use waystream_engine::checkpoint::Confirmed;
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::sink::{Committer, Encoder, Sink, StagedBatch};
 use waystream_engine::time::Epoch;
+
+/// Whether a sink of this process prints rows, as standard output is one for the process.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Whether standard output belongs to the rows of a sink, so that nothing else should be printed
+/// between or behind them.
+#[must_use]
+pub fn stdout_is_taken() -> bool {
+    IS_TAKEN.load(Relaxed)
+}
 
 /// A sink that prints rows.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +37,7 @@ impl<T: Serialize> Sink<T> for StdoutSink {
     }
 
     fn committer(&self) -> Result<Box<dyn Committer>> {
+        IS_TAKEN.store(true, Relaxed);
         Ok(Box::new(Printer { target: io::stdout() }))
     }
 }

@@ -9,6 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use waystream_connectors::sink::stdout_is_taken;
 use waystream_connectors::websocket::{Hub, Server, ServerConfig};
 use waystream_engine::checkpoint::{Fallback, Folder, LocalDisk};
 use waystream_engine::clock::{Clock, SystemClock};
@@ -42,7 +43,6 @@ pub(super) fn run(resolved: Resolved, arguments: &Run, form: &mut Form) -> Resul
     } else {
         None
     };
-    let prints_rows = deployment.sinks.values().any(|url| url.starts_with("stdout:"));
     let shown = if options.progress { Some(options.output) } else { None };
     let progress = summary::Progress::start(metrics.clone(), shown);
     let outcome = run_job(config, Flow::builder(deployment, job.build));
@@ -54,7 +54,7 @@ pub(super) fn run(resolved: Resolved, arguments: &Run, form: &mut Form) -> Resul
     let summary = summary::of(&outcome, &metrics, elapsed_ms, refused.as_ref());
     match options.output {
         Form::Json | Form::Jsonl => answer(&format!("{summary}\n")),
-        Form::Text if prints_rows => say(&summary::text(&summary)),
+        Form::Text if stdout_is_taken() => say(&summary::text(&summary)),
         Form::Text => answer(&summary::text(&summary)),
     }
     // The summary holds the error already: it is not told to a program twice.

@@ -4,3 +4,4 @@ mod command_line;
 mod plans;
 mod process;
 mod signals;
+mod terminal;
