@@ -12,5 +12,7 @@ mod url;
 mod crash;
 #[cfg(test)]
 mod model_disk;
+#[cfg(test)]
+mod trouble;
 
 pub use output::Output;
