@@ -57,6 +57,8 @@ fn kinds() -> Vec<(Vec<u8>, &'static str)> {
         (lat("90.0000001"), "out_of_range"),
         (lat("-1e300"), "out_of_range"),
         (ts("\"2020-06-31T00:00:00Z\""), "out_of_range"),
+        (ts("1593475200000000"), "out_of_range"),
+        (ts("-9223372036854775808"), "out_of_range"),
         (lat("null"), "missing"),
         (of([ID, TS, LON, r#""x":1"#]), "missing"),
         ("{}".to_owned(), "missing"),

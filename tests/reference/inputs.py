@@ -76,6 +76,8 @@ BROKEN = [
     (swap(b'"broken"', b"7"), "wrong_type"),
     (swap(b"1600000000000", b"1.5"), "wrong_type"),
     (swap(b"1600000000000", b'"yesterday"'), "out_of_range"),
+    (swap(b"1600000000000", b"1600000000000000"), "out_of_range"),
+    (swap(b"1600000000000", b"9223372036854775807"), "out_of_range"),
     (swap(b"1.5", b'1.5,"kind":' + b"[" * 5000 + b"]" * 5000), "wrong_type"),
     (swap(b"1.5", b'1.5,"unknown":' + b"[" * 20000), "malformed"),
     (b"\x00" * 40, "malformed"),

@@ -1,5 +1,7 @@
 //! Text files: JSON lines and CSV, one partition per file.
 
+#[cfg(test)]
+mod hostile_tests;
 mod lines;
 mod source;
 mod table;

@@ -3,11 +3,11 @@
 use super::lines::{Line, Lines};
 use super::table::Table;
 use crate::format::{Check, MAX_RECORD_BYTES, Rejection, checked, decode_json, shortened};
-use crate::source::{Pace, Pull, Pulled, expand, reader};
+use crate::source::{Pace, Pull, Pulled, cannot_read, expand, reader};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use waystream_engine::error::{JobError, Result};
@@ -204,9 +204,4 @@ impl<R: Data> Pull for JsonLines<R> {
 pub(crate) fn reject(path: &Path, line: u64, rejection: &Rejection, raw: Vec<u8>) -> Reject {
     let error = format!("{}:{line}: {}", path.display(), rejection.error);
     Reject { position: line, reason: rejection.reason, error, raw }
-}
-
-/// A file that the system does not let us read.
-pub(crate) fn cannot_read(path: &Path, error: io::Error) -> JobError {
-    JobError::unavailable(format!("cannot read {}", path.display())).caused_by(error)
 }

@@ -1,12 +1,13 @@
 //! CSV: a line of names, then rows, each decoded by its names.
 
-use super::source::{Mark, cannot_read, reject};
+use super::source::{Mark, reject};
 use crate::format::{Check, MAX_RECORD_BYTES, Rejection, checked, decode_text_row, shortened};
-use crate::source::{Pull, Pulled};
+use crate::source::{Pull, Pulled, cannot_read};
 use csv::{ByteRecord, ReaderBuilder};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::marker::PhantomData;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use waystream_engine::error::{ErrorKind, JobError, Result};
 use waystream_engine::event::Data;
@@ -53,6 +54,18 @@ impl<R: Data> Table<R> {
         }
         checked(decode_text_row(&self.names, &self.cells)?, self.check)
     }
+
+    /// The row's bytes as they stand in the file, without the end of the line.
+    fn written(&self) -> io::Result<Vec<u8>> {
+        let start = self.cells.position().map_or(0, csv::Position::byte);
+        let mut bytes = vec![0; self.rows.position().byte().saturating_sub(start) as usize];
+        self.rows.get_ref().file.read_exact_at(&mut bytes, start)?;
+        let feeds = bytes.iter().take_while(|byte| is_feed(byte)).count();
+        bytes.drain(..feeds);
+        let end = bytes.iter().rposition(|byte| !is_feed(byte)).map_or(0, |last| last + 1);
+        bytes.truncate(end);
+        Ok(bytes)
+    }
 }
 
 impl<R: Data> Pull for Table<R> {
@@ -68,8 +81,8 @@ impl<R: Data> Pull for Table<R> {
         match self.decode() {
             Ok(record) => Ok(Pulled::Record(line, record)),
             Err(rejection) => {
-                let raw = shortened(&written(&self.cells));
-                Ok(Pulled::Reject(reject(&self.path, line, &rejection, raw)))
+                let raw = self.written().map_err(|error| cannot_read(&self.path, error))?;
+                Ok(Pulled::Reject(reject(&self.path, line, &rejection, shortened(&raw))))
             }
         }
     }
@@ -84,12 +97,8 @@ impl<R: Data> Pull for Table<R> {
     }
 }
 
-/// The row as CSV again.
-fn written(cells: &ByteRecord) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let written = writer.write_byte_record(cells).map_err(io::Error::from);
-    let bytes = written.and_then(|()| writer.into_inner().map_err(|error| error.into_error()));
-    bytes.unwrap_or_default()
+fn is_feed(byte: &u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
 }
 
 fn names(path: &Path, headers: &ByteRecord) -> Result<Vec<String>> {

@@ -10,19 +10,22 @@ use waystream_engine::error::Result;
 use waystream_engine::source::{Position, ReadBatch, ReadStatus, Source};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Ping {
+pub(super) struct Ping {
     id: String,
     ts: u64,
     lat: f64,
     speed: Option<f32>,
 }
 
-fn source_of(dir: &TempDir, format: FileFormat) -> FileSource<Ping> {
+pub(super) fn source_of(dir: &TempDir, format: FileFormat) -> FileSource<Ping> {
     FileSource::new(&dir.path().display().to_string(), format, None, None)
 }
 
 /// Everything of the first partition from a position.
-fn read(source: &mut FileSource<Ping>, from: Option<&Position>) -> Result<ReadBatch<Ping>> {
+pub(super) fn read(
+    source: &mut FileSource<Ping>,
+    from: Option<&Position>,
+) -> Result<ReadBatch<Ping>> {
     let partition = source.partitions()?.remove(0);
     let mut reader = source.open(&partition, from)?;
     let mut batch = ReadBatch::default();
@@ -30,7 +33,7 @@ fn read(source: &mut FileSource<Ping>, from: Option<&Position>) -> Result<ReadBa
     Ok(batch)
 }
 
-fn shown(dir: &TempDir, batch: &ReadBatch<Ping>) -> String {
+pub(super) fn shown(dir: &TempDir, batch: &ReadBatch<Ping>) -> String {
     let mut out = String::new();
     for (line, ping) in &batch.records {
         out += &format!("{line} {ping:?}\n");
@@ -96,22 +99,16 @@ fn csv_rows() {
         10 Ping { id: "i", ts: 8, lat: 1.0, speed: Some(1.0) }
         4 missing: a.csv:4: `lat`: is empty, expected a number
             d,3,,1,
-
         5 wrong_type: a.csv:5: `lat`: `north` is not a number
             e,4,north,1,
-
         6 out_of_range: a.csv:6: `lat`: `NaN` is not a finite number
             f,5,NaN,1,
-
         7 out_of_range: a.csv:7: `ts`: `-5` is not a whole number (u64)
             g,-5,1,1,
-
         8 malformed: a.csv:8: 2 values under 5 names
             h,6
-
         9 missing: a.csv:9: `id`: is empty, expected text
             ,7,1,1,
-
     "#]]
     .assert_eq(&shown(&dir, &batch));
 }

@@ -1,6 +1,6 @@
 //! Batches brought to a few plain types: one column per field, named as the field.
 //!
-//! What remains: booleans, `Int64`, `UInt64`, `Float32`, `Float64`, `Utf8`, `Binary`, timestamps
+//! What remains: booleans, `Int64`, `UInt64`, `Float32`, `Float64`, `Binary` (texts too), timestamps
 //! in milliseconds, and structs of these. Anything else stays as it is and is refused if the
 //! record wants it.
 
@@ -63,8 +63,10 @@ fn plain(array: &ArrayRef, zone: Option<&TimeZone>) -> Result<ArrayRef> {
         T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => {
             cast(array, &T::Float64)
         }
-        T::LargeUtf8 | T::Utf8View => cast(array, &T::Utf8),
-        T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => cast(array, &T::Binary),
+        T::Utf8View => plain(&cast(array, &T::Utf8)?, zone),
+        T::Utf8 | T::LargeUtf8 | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => {
+            cast(array, &T::Binary)
+        }
         T::Dictionary(_, value) => plain(&cast(array, value)?, zone),
         T::Date32 => {
             let days = array.as_primitive::<Date32Type>();

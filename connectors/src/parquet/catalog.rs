@@ -6,17 +6,19 @@
 use super::canonical::canonical;
 use super::columns::Columns;
 use super::decode::Misfit;
-use super::file::{cannot_read, damaged, guarded, open, refused};
+use super::file::{damaged, guarded, open, refused, with_texts_as_bytes};
 use super::layout::{FileColumns, Layout};
+use super::pages::check_pages;
 use super::rows::Rows;
-use crate::source::field_names;
+use crate::source::{cannot_read, field_names};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use waystream_engine::error::{JobError, Result};
@@ -32,7 +34,19 @@ const ROWS_PER_SCAN: usize = 8192;
 pub(crate) struct ArchiveFile {
     pub(crate) path: PathBuf,
     pub(crate) length: u64,
+    /// What tells it from another file that takes its name.
+    stamp: Stamp,
     pub(crate) layout: Layout,
+}
+
+/// Length, inode and time of the last change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp(u64, u64, (i64, i64));
+
+impl Stamp {
+    fn of(found: &Metadata) -> Self {
+        Self(found.len(), found.ino(), (found.mtime(), found.mtime_nsec()))
+    }
 }
 
 /// A row group and the event times in it.
@@ -67,22 +81,29 @@ impl Catalog {
             Self { files: Vec::new(), groups: Vec::new(), columns, footers: Vec::new() };
         for path in paths {
             let (file, metadata) = open(path)?;
-            let length = file.metadata().map_err(|error| cannot_read(path, error))?.len();
+            let found = file.metadata().map_err(|error| cannot_read(path, error))?;
+            let (length, stamp) = (found.len(), Stamp::of(&found));
             let layout = Layout::of(path, &metadata, &catalog.columns, fields)?;
+            check_pages(path, &file, metadata.metadata(), &layout.mask)?;
             let index = catalog.files.len() as u16;
-            catalog.files.push(Arc::new(ArchiveFile { path: path.clone(), length, layout }));
-            catalog.keep(index, metadata.clone());
+            catalog.files.push(Arc::new(ArchiveFile { path: path.clone(), length, stamp, layout }));
+            catalog.keep(index, &metadata)?;
             catalog.probe::<R>(index, &metadata)?;
             catalog.scan(index, &metadata)?;
         }
         Ok(catalog)
     }
 
-    fn keep(&mut self, file: u16, footer: ArrowReaderMetadata) {
+    /// Keeps a footer at hand, as rows are read by it.
+    fn keep(&mut self, index: u16, footer: &ArrowReaderMetadata) -> Result<ArrowReaderMetadata> {
+        let path = &self.files[usize::from(index)].path;
+        let footer = guarded(|| with_texts_as_bytes(footer))
+            .map_err(|error| refused(path, "its schema cannot be read").caused_by(error))?;
         if self.footers.len() == FOOTERS_KEPT {
             self.footers.remove(0);
         }
-        self.footers.push((file, footer));
+        self.footers.push((index, footer.clone()));
+        Ok(footer)
     }
 
     /// Decodes the first row, which tells a file that does not fit the record from a bad row.
@@ -166,12 +187,11 @@ impl Catalog {
             }
             None => {
                 let (handle, footer) = open(&file.path)?;
-                self.keep(index, footer.clone());
-                (handle, footer)
+                (handle, self.keep(index, &footer)?)
             }
         };
-        let length = handle.metadata().map_err(|error| cannot_read(&file.path, error))?.len();
-        if length != file.length {
+        let found = handle.metadata().map_err(|error| cannot_read(&file.path, error))?;
+        if Stamp::of(&found) != file.stamp {
             let what = format!("{} was changed while it was read", file.path.display());
             return Err(JobError::unavailable(what).hint("start over with --fresh"));
         }

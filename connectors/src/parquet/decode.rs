@@ -146,10 +146,11 @@ impl<'de> de::Deserializer<'de> for Cell<'_> {
                 visitor.visit_f64(Self::finite(f64::from(values.value(row)))?)
             }
             Column::Double(values) => visitor.visit_f64(Self::finite(values.value(row))?),
-            Column::Text(values) => visitor.visit_str(values.value(row)),
             Column::Bytes(values) => visitor.visit_str(Self::text(values.value(row))?),
             Column::Time(values) => visitor.visit_i64(values.value(row)),
-            Column::TimeText(values) => visitor.visit_i64(rfc3339_ms(values.value(row))?),
+            Column::TimeText(values) => {
+                visitor.visit_i64(rfc3339_ms(Self::text(values.value(row))?)?)
+            }
             Column::Struct(columns, _) => visitor.visit_map(Cells { columns, row, at: &mut 0 }),
             Column::Other(data_type) => {
                 let error = format!("invalid type: {data_type} is not supported");
@@ -200,8 +201,8 @@ impl<'de> de::Deserializer<'de> for Cell<'_> {
         visitor: V,
     ) -> Result<V::Value, Rejection> {
         match self.column {
-            Column::Text(values) if !self.is_null() => {
-                visitor.visit_enum(StrDeserializer::new(values.value(self.row)))
+            Column::Bytes(values) if !self.is_null() => {
+                visitor.visit_enum(StrDeserializer::new(Self::text(values.value(self.row))?))
             }
             _ => self.deserialize_any(visitor),
         }

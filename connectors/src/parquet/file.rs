@@ -1,11 +1,12 @@
 //! Opening one Parquet file, with an error that says what is wrong with it.
 
+use crate::source::cannot_read;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::basic::{Compression, Type as PhysicalType};
+use parquet::basic::{Compression, ConvertedType, Type as PhysicalType};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
-use parquet::schema::types::SchemaDescriptor;
+use parquet::file::metadata::{FileMetaData, PageIndexPolicy, ParquetMetaData};
+use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -102,6 +103,49 @@ fn with_plain_types(
     ArrowReaderMetadata::try_new(metadata.metadata().clone(), options)
 }
 
+/// The footer by which rows are read: texts come as bytes, so that one that is not UTF-8 is the
+/// matter of its row and not of the whole row group.
+pub(crate) fn with_texts_as_bytes(
+    metadata: &ArrowReaderMetadata,
+) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
+    let old = metadata.metadata().file_metadata();
+    let root = old.schema_descr().root_schema();
+    let fields: std::result::Result<Vec<TypePtr>, _> =
+        root.get_fields().iter().map(bytes_for_text).collect();
+    let root = Type::group_type_builder(root.name()).with_fields(fields?).build()?;
+    let file = FileMetaData::new(
+        old.version(),
+        old.num_rows(),
+        old.created_by().map(str::to_owned),
+        None,
+        Arc::new(SchemaDescriptor::new(Arc::new(root))),
+        old.column_orders().cloned(),
+    );
+    let groups = metadata.metadata().row_groups().to_vec();
+    let as_bytes = |field: &FieldRef| match field.data_type() {
+        DataType::Utf8 => field.as_ref().clone().with_data_type(DataType::Binary),
+        _ => field.as_ref().clone(),
+    };
+    let fields: Vec<Field> = metadata.schema().fields().iter().map(as_bytes).collect();
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+    ArrowReaderMetadata::try_new(Arc::new(ParquetMetaData::new(file, groups)), options)
+}
+
+fn bytes_for_text(field: &TypePtr) -> std::result::Result<TypePtr, ParquetError> {
+    let info = field.get_basic_info();
+    let is_text = field.is_primitive()
+        && field.get_physical_type() == PhysicalType::BYTE_ARRAY
+        && matches!(info.converted_type(), ConvertedType::UTF8 | ConvertedType::JSON);
+    if !is_text {
+        return Ok(field.clone());
+    }
+    let id = info.has_id().then(|| info.id());
+    let bytes = Type::primitive_type_builder(field.name(), PhysicalType::BYTE_ARRAY)
+        .with_repetition(info.repetition())
+        .with_id(id);
+    Ok(Arc::new(bytes.build()?))
+}
+
 fn plain_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
@@ -156,9 +200,4 @@ pub(crate) fn damaged(
 ) -> JobError {
     let what = format!("{} is damaged in row group {group}", path.display());
     JobError::new(ErrorKind::Data, what).hint("restore the file, then run again").caused_by(error)
-}
-
-/// A file that the system does not let us read.
-pub(crate) fn cannot_read(path: &Path, error: io::Error) -> JobError {
-    JobError::unavailable(format!("cannot read {}", path.display())).caused_by(error)
 }

@@ -26,8 +26,9 @@ fn value(column: &Column, row: usize) -> Value {
         Column::Unsigned(values) => values.value(row).into(),
         Column::Single(values) => number(f64::from(values.value(row))),
         Column::Double(values) => number(values.value(row)),
-        Column::Text(values) | Column::TimeText(values) => values.value(row).into(),
-        Column::Bytes(values) => String::from_utf8_lossy(values.value(row)).into(),
+        Column::Bytes(values) | Column::TimeText(values) => {
+            String::from_utf8_lossy(values.value(row)).into()
+        }
         Column::Time(values) => values.value(row).into(),
         Column::Struct(columns, _) => object(columns, row),
         Column::Other(data_type) => format!("({data_type})").into(),

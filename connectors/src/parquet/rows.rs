@@ -3,7 +3,7 @@
 use crate::format::rfc3339_ms;
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float32Array, Float64Array, Int64Array,
-    RecordBatch, StringArray, TimestampMillisecondArray, UInt64Array,
+    RecordBatch, TimestampMillisecondArray, UInt64Array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{
@@ -19,11 +19,11 @@ pub(crate) enum Column {
     Unsigned(UInt64Array),
     Single(Float32Array),
     Double(Float64Array),
-    Text(StringArray),
+    /// Bytes or text; whether it is UTF-8 is asked of each value.
     Bytes(BinaryArray),
     Time(TimestampMillisecondArray),
     /// Event time written as RFC 3339 text.
-    TimeText(StringArray),
+    TimeText(BinaryArray),
     Struct(Vec<(String, Self)>, Option<NullBuffer>),
     Other(DataType),
 }
@@ -37,7 +37,6 @@ impl Column {
             DataType::UInt64 => Self::Unsigned(array.as_primitive::<UInt64Type>().clone()),
             DataType::Float32 => Self::Single(array.as_primitive::<Float32Type>().clone()),
             DataType::Float64 => Self::Double(array.as_primitive::<Float64Type>().clone()),
-            DataType::Utf8 => Self::Text(array.as_string::<i32>().clone()),
             DataType::Binary => Self::Bytes(array.as_binary::<i32>().clone()),
             DataType::Timestamp(TimeUnit::Millisecond, _) => {
                 Self::Time(array.as_primitive::<TimestampMillisecondType>().clone())
@@ -60,8 +59,7 @@ impl Column {
             Self::Unsigned(values) => values.is_null(row),
             Self::Single(values) => values.is_null(row),
             Self::Double(values) => values.is_null(row),
-            Self::Text(values) | Self::TimeText(values) => values.is_null(row),
-            Self::Bytes(values) => values.is_null(row),
+            Self::Bytes(values) | Self::TimeText(values) => values.is_null(row),
             Self::Time(values) => values.is_null(row),
             Self::Struct(_, nulls) => nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)),
             Self::Other(_) => false,
@@ -77,7 +75,10 @@ impl Column {
             Self::Time(values) => Some(values.value(row)),
             Self::Int(values) => Some(values.value(row)),
             Self::Unsigned(values) => i64::try_from(values.value(row)).ok(),
-            Self::TimeText(values) => rfc3339_ms(values.value(row)).ok(),
+            Self::TimeText(values) => {
+                let text = std::str::from_utf8(values.value(row)).ok()?;
+                rfc3339_ms(text).ok()
+            }
             _ => None,
         }
     }
@@ -98,7 +99,7 @@ impl Rows {
         let mut columns: Vec<_> = names.zip(batch.columns().iter().map(Column::of)).collect();
         let time = columns.iter().position(|(name, _)| name == time_field);
         if let Some((_, column)) = time.map(|at| &mut columns[at])
-            && let Column::Text(values) = column
+            && let Column::Bytes(values) = column
         {
             *column = Column::TimeText(values.clone());
         }

@@ -87,6 +87,13 @@ pub(super) fn cannot(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> JobEr
                 "make room on the disk and run the job again; it goes on where it stopped"
             }
             io::ErrorKind::PermissionDenied => "name a place you may write, or change its owner",
+            io::ErrorKind::ReadOnlyFilesystem => "name a place on a disk that may be written",
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                "a file stands where a folder must be: move it, or name another place with --sink"
+            }
+            io::ErrorKind::IsADirectory => {
+                "a folder stands where the file must be: name another place with --sink"
+            }
             _ => "run the job again when the disk is well; it goes on where it stopped",
         };
         JobError::unavailable(what).hint(hint).caused_by(error)

@@ -12,6 +12,8 @@ mod url;
 mod crash;
 #[cfg(test)]
 mod model_disk;
+#[cfg(test)]
+mod trouble;
 
 pub use output::Output;
 pub use stdout::stdout_is_taken;

@@ -22,7 +22,7 @@ const SCHEMES: [&str; 4] = ["jsonl", "parquet", "stdout", "blackhole"];
 /// | URL | writes | after a crash |
 /// |---|---|---|
 /// | `jsonl:FILE` | JSON lines | each row once |
-/// | `parquet:DIR?roll=64MiB` | a Parquet file per `roll` staged bytes | each row once |
+/// | `parquet:DIR?roll=64MiB` | a Parquet file per `roll` staged bytes or 900 epochs | each row once |
 /// | `stdout:` | JSON lines, committed rows only | the last rows may be printed again |
 /// | `blackhole:` | nothing; rows are counted | each row counted once |
 ///

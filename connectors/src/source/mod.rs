@@ -12,6 +12,6 @@ mod url;
 pub(crate) use fields::field_names;
 pub use input::{Input, MakeGenerator};
 pub(crate) use pace::Pace;
-pub(crate) use paths::expand;
+pub(crate) use paths::{cannot_read, expand};
 pub(crate) use pull::{Pull, Pulled, reader};
 pub use url::SourceUrl;

@@ -1,6 +1,8 @@
 //! A glob and the files it names, each once and in sorted order.
 
 use std::collections::HashSet;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use waystream_engine::error::{JobError, Result};
 
@@ -35,7 +37,7 @@ fn matching(pattern: &str, shown: &str) -> Result<Vec<PathBuf>> {
     files.sort();
     let mut seen = HashSet::new();
     files.retain(|path| {
-        let first = path.canonicalize().map_or(true, |real| seen.insert(real));
+        let first = path.metadata().map_or(true, |found| seen.insert((found.dev(), found.ino())));
         if !first {
             tracing::warn!(file = %path.display(), "a second name of a file is passed over");
         }
@@ -50,6 +52,16 @@ fn matching(pattern: &str, shown: &str) -> Result<Vec<PathBuf>> {
         return Err(JobError::configuration(what).hint("split the archive into several runs"));
     }
     Ok(files)
+}
+
+/// A file that the system does not let us read.
+pub(crate) fn cannot_read(path: &Path, error: io::Error) -> JobError {
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => "put the file back, or start over with --fresh",
+        io::ErrorKind::PermissionDenied => "let the user of the job read the file",
+        _ => "run the job again when the disk is well; it goes on where it stopped",
+    };
+    JobError::unavailable(format!("cannot read {}", path.display())).hint(hint).caused_by(error)
 }
 
 fn is_marker(path: &Path) -> bool {
@@ -69,11 +81,9 @@ mod tests {
         for name in ["b.x", "a.x", "_SUCCESS", ".hidden.x", "a.x.crc", "sub/c.x", "sub/d.y"] {
             std::fs::write(at(name), "").unwrap();
         }
-        #[cfg(unix)]
-        {
-            std::os::unix::fs::symlink(at("a.x"), at("z.x")).unwrap();
-            std::os::unix::fs::symlink(dir.path(), at("sub/loop")).unwrap();
-        }
+        std::os::unix::fs::symlink(at("a.x"), at("z.x")).unwrap();
+        std::os::unix::fs::symlink(dir.path(), at("sub/loop")).unwrap();
+        std::fs::hard_link(at("b.x"), at("sub/e.x")).unwrap();
         let root = dir.path().display().to_string();
         assert_eq!(expand(&root, "x")?, [at("a.x"), at("b.x"), at("sub/c.x")]);
         assert_eq!(expand(&format!("{root}/*"), "x")?, [at("a.x"), at("b.x")]);

@@ -4,11 +4,15 @@ use compact_str::CompactString;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
+use std::ops::RangeInclusive;
 use waystream_connectors::format::Rejection;
 use waystream_operators::{Located, Moving, Position as Place, Timestamp};
 
 /// Longest allowed `entity_id`, in bytes.
 const MAX_ID_BYTES: usize = 256;
+/// The years 1 to 9999, in epoch milliseconds. What lies outside counts another unit, and would move
+/// the watermark past everything else.
+const TIMES_MS: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
 /// A position as it was reported. Unknown fields are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +56,12 @@ impl Position {
         }
         if self.entity_id.contains('\0') {
             return refuse("`entity_id`: it holds a NUL character".to_owned());
+        }
+        if !TIMES_MS.contains(&self.ts) {
+            let ts = self.ts;
+            return refuse(format!(
+                "`ts`: {ts} ms is not in the years 1 to 9999; is the unit right?"
+            ));
         }
         if !(-90.0..=90.0).contains(&self.lat) {
             return refuse(format!("`lat`: {} is not between -90 and 90", self.lat));

@@ -1,6 +1,7 @@
 //! Tests of the archive source: files made for the purpose, and what comes out of them.
 
 mod defects;
+mod hostile;
 mod order;
 mod real;
 mod types;

@@ -13,6 +13,10 @@ use waystream_engine::error::{JobError, Result};
 use waystream_engine::sink::{Committer, StagedBatch};
 use waystream_engine::time::Epoch;
 
+/// Epochs after which a file is written even if it is small: its rows are kept in the checkpoint
+/// until then, and nobody sees them. A quarter of an hour at an epoch a second.
+const ROLL_EPOCHS: u64 = 900;
+
 /// Writes the files of one folder.
 #[derive(Debug)]
 pub(super) struct ParquetCommitter {
@@ -156,7 +160,8 @@ impl Committer for ParquetCommitter {
             None => Ok(Some(Confirmed { epoch, position: self.newest.clone() })),
             Some(collected) => {
                 collected.last = epoch;
-                let full = collected.bytes >= self.roll_bytes;
+                let age = epoch.0 - collected.first.0.min(epoch.0);
+                let full = collected.bytes >= self.roll_bytes || age >= ROLL_EPOCHS;
                 Ok(if full { self.roll()? } else { confirmed })
             }
         }
@@ -183,4 +188,38 @@ fn part_epochs(name: &str) -> Option<(Epoch, Epoch)> {
 fn is_leftover(name: &str) -> bool {
     let whole = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
     whole.is_some_and(|name| part_epochs(name).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::parquet::ParquetSink;
+    use serde::{Deserialize, Serialize};
+    use std::sync::Arc;
+    use waystream_engine::checkpoint::LocalDisk;
+    use waystream_engine::sink::Sink;
+
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Count {
+        n: u64,
+    }
+
+    #[test]
+    fn a_small_file_is_written_when_its_rows_are_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Arc::new(LocalDisk);
+        let sink = ParquetSink::of::<Count>(disk, folder.path(), "rows", 1 << 20).unwrap();
+        let mut committer = Sink::<Count>::committer(&sink).unwrap();
+        committer.recover(None).unwrap();
+        let mut commit = |epoch| {
+            let mut bytes = Vec::new();
+            Sink::<Count>::encoder(&sink).encode(&Count { n: epoch }, &mut bytes).unwrap();
+            let batch = StagedBatch { epoch: Epoch(epoch), rows: 1, bytes };
+            committer.commit(Epoch(epoch), vec![batch]).unwrap().map(|confirmed| confirmed.position)
+        };
+        assert_eq!(commit(5), None);
+        assert_eq!(commit(904), None);
+        assert_eq!(commit(905), Some(part_name(Epoch(5), Epoch(905))));
+        assert_eq!(commit(906), None);
+    }
 }
