@@ -4,7 +4,6 @@
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use waystream::engine::checkpoint::{Folder, LocalDisk};
 use waystream::engine::error::JobError;
@@ -72,13 +71,12 @@ impl Fleet {
 
     /// Waits until so many crossings are committed.
     fn wait_for(&self, count: usize) -> Vec<(String, String, i64)> {
-        let (_never, timer) = channel::<()>();
         for _ in 0..1_500 {
             let crossings = self.crossings();
             if crossings.len() >= count {
                 return crossings;
             }
-            let _ = timer.recv_timeout(ms(20));
+            std::thread::park_timeout(ms(20));
         }
         panic!("there are not {count} crossings but {:?}", self.crossings());
     }
