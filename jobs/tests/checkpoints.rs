@@ -194,13 +194,13 @@ fn a_sink_of_another_kind_and_a_source_with_other_files_are_refused() {
     let place = killed();
     let other = |more: &[&str]| place.fleet("max", more);
     refused(
-        &mut other(&["--sink", "trips=stdout:"]),
+        &mut other(&["--sink", "crossings=stdout:"]),
         78,
-        "sink `trips` is jsonl, in the job stdout",
+        "sink `crossings` is jsonl, in the job stdout",
     );
     refused(&mut other(&["--source", "positions=parquet:*.parquet"]), 78, "`positions` is source");
-    std::fs::remove_file(place.path("out/trips.jsonl")).unwrap();
-    refused(&mut place.fleet("max", &[]), 74, "out/trips.jsonl is missing");
+    std::fs::remove_file(place.path("out/crossings.jsonl")).unwrap();
+    refused(&mut place.fleet("max", &[]), 74, "out/crossings.jsonl is missing");
 }
 
 #[test]

@@ -117,7 +117,7 @@ mod tests {
             let error = job.clone().set(name, value).run().unwrap_err();
             format!("{error} ({})", error.hint.as_deref().unwrap_or_default())
         };
-        expect!["setting pause=2: a duration needs a unit: ms, s, min, h or d ()"]
+        expect!["setting pause: `2`: a duration needs a unit: ms, s, min, h or d ()"]
             .assert_eq(&refused("pause", "2"));
         expect!["the job has no setting `paus` (did you mean `pause`?)"]
             .assert_eq(&refused("paus", "2s"));

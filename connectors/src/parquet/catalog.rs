@@ -11,8 +11,8 @@ use super::layout::{FileColumns, Layout};
 use super::pages::check_pages;
 use super::rows::Rows;
 use crate::source::{cannot_read, field_names};
-use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,

@@ -1,7 +1,7 @@
 //! Opening one Parquet file, with an error that says what is wrong with it.
 
 use crate::source::cannot_read;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, TimeUnit};
+use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::{Compression, ConvertedType, Type as PhysicalType};
 use parquet::errors::ParquetError;

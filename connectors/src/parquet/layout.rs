@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::file::{check_codecs, refused};
-use arrow::datatypes::DataType;
+use arrow_schema::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::schema::types::SchemaDescriptor;

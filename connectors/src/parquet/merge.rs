@@ -8,7 +8,7 @@ use super::catalog::{Catalog, Group};
 use super::load::{Block, GroupReader, Key, origin};
 use super::run::{More, Run};
 use super::spill::{SpillPlace, spill};
-use arrow::datatypes::SchemaRef;
+use arrow_schema::SchemaRef;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;

@@ -30,10 +30,10 @@ fn fleet() {
           to view crossings
           to sink crossings (not written)
 
-        trips  (trips v1)
+        trips  (trips v2, gap of 300000 ms)
           to sink trips
 
-        stops  (stops v1)
+        stops  (stops v2)
           to view stops
           to sink stops (not written)
 

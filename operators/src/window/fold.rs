@@ -81,6 +81,7 @@ mod tests {
     fn sliding(flow: &Flow) {
         times(flow, ms(200))
             .window(Sliding::of(ms(10), ms(5)))
+            .late("late", Unset)
             .fold("range", NOTHING, widen)
             .sink("panes", Unset);
     }
@@ -88,6 +89,7 @@ mod tests {
     fn sessions(flow: &Flow) {
         times(flow, ms(50))
             .window(Session::gap(ms(10)))
+            .late("late", Unset)
             .fold("range", NOTHING, widen, |range, later| {
                 *range = (range.0.min(later.0), range.1.max(later.1));
             })

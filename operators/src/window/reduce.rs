@@ -78,6 +78,7 @@ mod tests {
     fn tumbling(flow: &Flow) {
         times(flow, ms(200))
             .window(Tumbling::of(ms(10)))
+            .late("late", Unset)
             .reduce("latest", latest)
             .sink("panes", Unset);
     }
@@ -85,6 +86,7 @@ mod tests {
     fn sessions(flow: &Flow) {
         times(flow, ms(50))
             .window(Session::gap(ms(10)))
+            .late("late", Unset)
             .reduce("latest", latest)
             .sink("panes", Unset);
     }

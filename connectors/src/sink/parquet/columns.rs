@@ -1,6 +1,6 @@
 //! The columns of a flat row, and how staged bytes and Arrow call them.
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use std::fmt;
 use std::sync::Arc;
 

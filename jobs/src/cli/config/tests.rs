@@ -283,13 +283,13 @@ fn what_the_job_refuses_is_named_where_it_was_written() {
         ],
         &expect![[r#"
             78 waystream.toml:2:10: setting window: `60`: a duration needs a unit: ms, s, min, h or d | -
-            78 operator cells: windows of 0 ms every 0 ms | both are longer than nothing, and the length is a multiple of the slide
+            78 operator cells: a window size of 0ns is not a positive whole number of milliseconds | use whole milliseconds, and a slide that divides the size
             78 waystream.toml:2:10: setting window: `-5s`: write a duration such as 500ms, 60s or 5min | -
-            78 waystream.toml:2:14: setting resolution: `16`: write a resolution of H3 from 0 to 15 | -
+            78 waystream.toml:2:14: setting resolution: `16`: 16 is no H3 resolution: 0 to 15 are | -
             78 waystream.toml:2:14: setting resolution: `-1`: write a whole number from 0 to 255 | -
             fine
             78 waystream.toml:2:15: setting stop-radius: `5`: write a length such as 100m or 2.5km | -
-            78 waystream.toml:2:9: setting zones=missing.geojson: cannot read the zones missing.geojson: No such file or directory (os error 2) | -
+            78 zones missing.geojson: cannot read the file: No such file or directory (os error 2) | give the path of a GeoJSON file that this user may read
             78 waystream.toml:2:7: positions: unknown scheme `parqet:` of a source URL | did you mean `parquet`? known: parquet, jsonl, csv, gen
             78 waystream.toml:2:7: sink cells: `cells.jsonl` is not a sink URL | for a file of JSON lines write jsonl:cells.jsonl
             78 waystream.toml:2:7: sink cells: `roll=1GX` is not a size | write a number of bytes such as 64MiB
