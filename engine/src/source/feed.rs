@@ -81,8 +81,9 @@ impl<R: Data> Feed<R> {
         }
         let mut wait = Duration::from_millis(100);
         for _ in 0..self.open.len() {
-            self.turn = (self.turn + 1) % self.open.len();
-            let (partition, reader) = &mut self.open[self.turn];
+            let at = self.turn % self.open.len();
+            self.turn = at + 1;
+            let (partition, reader) = &mut self.open[at];
             let mut batch = ReadBatch::default();
             let status = reader.read(&mut batch)?;
             let index = partition.index;
@@ -95,7 +96,8 @@ impl<R: Data> Feed<R> {
                 ReadStatus::Wait(quiet) => wait = wait.min(quiet),
                 ReadStatus::End => {
                     out.push(FeedMessage::Ended(index));
-                    self.open.remove(self.turn);
+                    self.open.remove(at);
+                    self.turn = at;
                     return Ok(None);
                 }
             }
@@ -150,6 +152,23 @@ mod tests {
         let ended = ended.iter().map(|name| (*name).to_owned()).collect();
         let share = Share { worker: 0, workers: 1, resume, ended };
         Feed::new(Box::new(script), share).turn(&mut Vec::new())
+    }
+
+    #[test]
+    fn partitions_take_turns_from_the_first_on_also_when_one_ends() {
+        let rows = |count| vec![Step::Record(1_u8); count];
+        let script = Script::new("steps", vec![rows(3), rows(1), rows(2)], Cues::default(), 1);
+        let share = Share { worker: 0, workers: 1, resume: HashMap::new(), ended: Vec::new() };
+        let mut feed = Feed::new(Box::new(script), share);
+        let mut messages = Vec::new();
+        while !feed.is_finished() {
+            feed.turn(&mut messages).unwrap();
+        }
+        let index = |message: &FeedMessage<u8>| match message {
+            FeedMessage::Records(index, _) => Some(*index),
+            _ => None,
+        };
+        assert_eq!(messages.iter().filter_map(index).collect::<Vec<_>>(), [0, 1, 2, 0, 2, 0]);
     }
 
     #[test]
