@@ -52,12 +52,6 @@ impl Entries {
         self.runs.is_empty()
     }
 
-    /// Bytes of all keys and values.
-    #[must_use]
-    pub fn byte_len(&self) -> usize {
-        self.runs.iter().map(|run| run.bytes.len()).sum()
-    }
-
     /// Adds a value.
     ///
     /// # Errors

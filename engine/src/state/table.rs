@@ -19,7 +19,7 @@ const CHUNK_BITS: u32 = 12;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
 /// How many lookups ahead an entry is fetched: about as many lines as a core can wait for at once.
-const ENTRIES_AHEAD: usize = 12;
+const ENTRIES_AHEAD: usize = 24;
 /// How many lookups ahead its place in the index is fetched.
 const INDEX_AHEAD: usize = 2 * ENTRIES_AHEAD;
 
@@ -101,9 +101,9 @@ impl<A: Address, S: State> Table<A, S> {
             self.index.prefetch(*hash);
         }
         for hash in entries.map_while(|at| hashes.get(at)) {
-            if let Some(entry) = self.index.candidates(*hash).next().and_then(|slot| self.at(slot))
-            {
-                prefetch(entry);
+            let slot = self.index.candidates(*hash).next();
+            if let Some(place) = slot.and_then(|slot| self.place_of(slot)) {
+                prefetch(place);
             }
         }
     }
@@ -223,7 +223,12 @@ impl<A: Address, S: State> Table<A, S> {
     }
 
     fn at(&self, slot: u32) -> Option<&Slot<A, S>> {
-        self.chunks.get(slot as usize >> CHUNK_BITS)?.get(slot as usize & (CHUNK - 1))?.as_ref()
+        self.place_of(slot)?.as_ref()
+    }
+
+    /// Where an entry is, without looking at it.
+    fn place_of(&self, slot: u32) -> Option<&Option<Slot<A, S>>> {
+        self.chunks.get(slot as usize >> CHUNK_BITS)?.get(slot as usize & (CHUNK - 1))
     }
 
     fn at_mut(&mut self, slot: u32) -> &mut Option<Slot<A, S>> {
