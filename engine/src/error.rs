@@ -3,6 +3,7 @@
 use crate::time::Epoch;
 use std::error::Error;
 use std::fmt;
+use std::io;
 
 /// The kind of a failure; decides the exit code of the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,10 +123,63 @@ impl Error for JobError {
     }
 }
 
+/// Whether the process, or the system, may not open another file.
+#[must_use]
+pub fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// The next step after an error of the operating system. A job that is run again goes on from its
+/// last checkpoint.
+#[must_use]
+pub fn way_out(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{
+        InvalidInput, IsADirectory, NotADirectory, NotFound, NotSeekable, PermissionDenied,
+        QuotaExceeded, ReadOnlyFilesystem, StorageFull, Unsupported,
+    };
+    if is_out_of_files(error) {
+        return "allow more open files (ulimit -n) and run the job again; it goes on where it stopped";
+    }
+    match error.kind() {
+        StorageFull | QuotaExceeded => {
+            "make room on the disk and run the job again; it goes on where it stopped"
+        }
+        PermissionDenied => "let the user of the job have it, or name another place",
+        ReadOnlyFilesystem => "name a place on a disk that may be written",
+        NotFound | NotADirectory => "check the path: a folder on it is missing or is a file",
+        InvalidInput | IsADirectory | NotSeekable | Unsupported => {
+            "name an ordinary file on a disk: a folder, a pipe, a device or /proc cannot do this"
+        }
+        _ => "mend what the system says and run the job again; it goes on where it stopped",
+    }
+}
+
 /// The result of everything that can stop a job.
 pub type Result<T, E = JobError> = std::result::Result<T, E>;
 
 /// Names an epoch in an error text.
 pub(crate) fn in_epoch(epoch: Epoch) -> impl Fn(JobError) -> JobError {
     move |error| JobError { what: format!("epoch {epoch}: {}", error.what), ..error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_step_depends_on_what_the_system_says() {
+        let hint = |code| way_out(&io::Error::from_raw_os_error(code));
+        for (code, word) in [
+            (libc::EMFILE, "ulimit -n"),
+            (libc::ENOSPC, "make room"),
+            (libc::EACCES, "let the user"),
+            (libc::EROFS, "may be written"),
+            (libc::ENOENT, "check the path"),
+            (libc::EINVAL, "ordinary file"),
+            (libc::EISDIR, "ordinary file"),
+            (libc::EIO, "mend what the system says"),
+        ] {
+            assert!(hint(code).contains(word), "{code}: {}", hint(code));
+        }
+    }
 }

@@ -29,5 +29,5 @@ pub mod state;
 pub mod time;
 mod worker;
 
-pub use dataflow::{Context, Parcel, Payload, Port, StageId};
-pub use nearest::nearest;
+pub use dataflow::{Context, Port};
+pub use nearest::{did_you_mean, nearest};

@@ -1,5 +1,17 @@
 //! The name that was probably meant, for the hints of errors about unknown names.
 
+/// The next step for somebody who wrote a name that is not known: the name that was probably meant,
+/// or all there are.
+#[must_use]
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    match nearest(name, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if known.is_empty() => "there is none".to_owned(),
+        None => format!("known: {}", known.join(", ")),
+    }
+}
+
 /// The known name with the fewest edits from `name`, if it is near at all.
 #[must_use]
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -42,5 +54,8 @@ mod tests {
         ] {
             assert_eq!(nearest(name, known), meant, "{name}");
         }
+        assert_eq!(did_you_mean("spede", known), "did you mean `speed`?");
+        assert_eq!(did_you_mean("topic", known), "known: speed, map, time-zone, jsonl");
+        assert_eq!(did_you_mean("topic", []), "there is none");
     }
 }

@@ -45,7 +45,8 @@ struct PlanParts {
     routings: BTreeMap<StageId, Routing>,
     sinks: Vec<PlannedSink>,
     ends: Vec<OpenEnd>,
-    dead_letters: Option<Port<DeadLetter>>,
+    dead_letters: Port<DeadLetter>,
+    dead_letters_taken: bool,
     error: Option<JobError>,
 }
 
@@ -107,7 +108,7 @@ impl Plan {
     ) -> Port<R> {
         let (id, name) = self.claim(Kind::Stage, name);
         let (port, dead_letters) = (Port::new(vec![id]), Port::new(vec![id]));
-        dead_letters.forward_to(&self.dead_letters());
+        self.collect_dead_letters(&dead_letters, &name);
         let settings = SourceSettings {
             name: Arc::clone(&name),
             worker: self.0.worker,
@@ -120,10 +121,23 @@ impl Plan {
         port
     }
 
-    /// Records that no source of the job could take.
+    /// Records that no source of the job could take. Who takes them is behind every source, so
+    /// sources that are declared later are refused.
     pub fn dead_letters(&self) -> Port<DeadLetter> {
         let mut parts = self.0.parts.borrow_mut();
-        parts.dead_letters.get_or_insert_with(|| Port::new(Vec::new())).clone()
+        parts.dead_letters_taken = true;
+        parts.dead_letters.clone()
+    }
+
+    fn collect_dead_letters(&self, of: &Port<DeadLetter>, source: &str) {
+        let mut parts = self.0.parts.borrow_mut();
+        of.forward_to(&parts.dead_letters);
+        if parts.dead_letters_taken {
+            let what = format!("source `{source}` is declared after the dead letters are taken");
+            let error = JobError::configuration(what)
+                .hint("call `dead_letters()` when all sources are declared");
+            parts.error.get_or_insert(error);
+        }
     }
 
     /// Adds a keyed operator behind `input`.

@@ -156,7 +156,7 @@ impl<T: Data> Stream<T> {
     #[must_use]
     #[allow(clippy::needless_pass_by_value, reason = "a stream that is merged is used up")]
     pub fn merge(self, other: Self) -> Self {
-        let merged = Port::new(Vec::new());
+        let merged = Port::default();
         self.port.forward_to(&merged);
         other.port.forward_to(&merged);
         Self::new(self.flow, merged)
@@ -179,9 +179,9 @@ impl<T: Data> Stream<T> {
     /// ```
     #[must_use]
     pub fn split(self, first: impl Fn(&T) -> bool + 'static) -> (Self, Self) {
-        let rest = Port::new(self.port.origins());
+        let rest = self.port.derived();
         let other = rest.clone();
-        let kept = Port::new(self.port.origins());
+        let kept = self.port.derived();
         let out = kept.clone();
         self.port.attach(move |context, batch| {
             let (yes, no) = batch.into_iter().partition(|event| first(&event.value));
@@ -241,7 +241,7 @@ impl<T: Data> Stream<T> {
     }
 
     fn each<U: Data>(self, f: impl Fn(Event<T>, &mut Vec<Event<U>>) + 'static) -> Stream<U> {
-        let port = Port::new(self.port.origins());
+        let port = self.port.derived();
         let out = port.clone();
         self.port.attach(move |context, batch| {
             let mut events = Vec::with_capacity(batch.len());

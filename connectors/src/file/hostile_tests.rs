@@ -175,5 +175,5 @@ fn files_that_change_between_runs() {
         a.jsonl is not the file it was: the job had read 198 bytes up to the end of line 3, and now it has 65 bytes and no line ends there / put the file back, or start over with --fresh
         a.jsonl is not the file it was: the job had read 198 bytes up to the end of line 3, and now it has 0 bytes and no line ends there / put the file back, or start over with --fresh
         cannot read a.jsonl: No such file or directory (os error 2) / put the file back, or start over with --fresh
-        cannot read a.jsonl: Is a directory (os error 21) / run the job again when the disk is well; it goes on where it stopped"#]].assert_eq(&[appended, cut, emptied, gone, folder].join("\n"));
+        cannot read a.jsonl: Is a directory (os error 21) / name an ordinary file on a disk: a folder, a pipe, a device or /proc cannot do this"#]].assert_eq(&[appended, cut, emptied, gone, folder].join("\n"));
 }

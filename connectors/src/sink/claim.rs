@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use waystream_engine::checkpoint::{Disk, make_durable_dir};
-use waystream_engine::error::{JobError, Result};
+use waystream_engine::error::{JobError, Result, way_out};
 
 /// The place a sink writes to.
 #[derive(Clone, Debug)]
@@ -83,18 +83,14 @@ pub(super) fn cannot(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> JobEr
     let what = format!("cannot {verb} {}", path.display());
     move |error| {
         let hint = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "make room on the disk and run the job again; it goes on where it stopped"
-            }
             io::ErrorKind::PermissionDenied => "name a place you may write, or change its owner",
-            io::ErrorKind::ReadOnlyFilesystem => "name a place on a disk that may be written",
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
                 "a file stands where a folder must be: move it, or name another place with --sink"
             }
             io::ErrorKind::IsADirectory => {
                 "a folder stands where the file must be: name another place with --sink"
             }
-            _ => "run the job again when the disk is well; it goes on where it stopped",
+            _ => way_out(&error),
         };
         JobError::unavailable(what).hint(hint).caused_by(error)
     }

@@ -101,7 +101,7 @@ fn a_disk_that_refuses_names_the_file_and_what_to_do() {
         cannot write out/rows.jsonl: read-only filesystem or storage medium
             hint: name a place on a disk that may be written
         cannot write out/rows.jsonl: timed out
-            hint: run the job again when the disk is well; it goes on where it stopped
+            hint: mend what the system says and run the job again; it goes on where it stopped
     "#]]
     .assert_eq(&out);
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use waystream_engine::error::{JobError, Result};
+use waystream_engine::error::{JobError, Result, way_out};
 
 /// Files one source may have: their number is kept in 16 bits.
 const MAX_FILES: usize = 1 << 16;
@@ -28,7 +28,8 @@ fn matching(pattern: &str, shown: &str) -> Result<Vec<PathBuf>> {
     for found in glob::glob(pattern).map_err(wrong)? {
         let path = found.map_err(|error| {
             let what = format!("cannot look into {}", error.path().display());
-            JobError::unavailable(what).caused_by(error)
+            let error = io::Error::from(error);
+            JobError::unavailable(what).hint(way_out(&error)).caused_by(error)
         })?;
         if path.is_file() && !is_marker(&path) {
             files.push(path);
@@ -59,7 +60,7 @@ pub(crate) fn cannot_read(path: &Path, error: io::Error) -> JobError {
     let hint = match error.kind() {
         io::ErrorKind::NotFound => "put the file back, or start over with --fresh",
         io::ErrorKind::PermissionDenied => "let the user of the job read the file",
-        _ => "run the job again when the disk is well; it goes on where it stopped",
+        _ => way_out(&error),
     };
     JobError::unavailable(format!("cannot read {}", path.display())).hint(hint).caused_by(error)
 }

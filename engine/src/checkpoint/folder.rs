@@ -2,7 +2,7 @@
 
 use super::disk::{Disk, DiskLock, make_durable_dir};
 use super::manifest::StagedRef;
-use crate::error::{ErrorKind, JobError, Result};
+use crate::error::{ErrorKind, JobError, Result, is_out_of_files, way_out};
 use crate::sabotage::{Sabotage, planted};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -190,14 +190,11 @@ impl Folder {
             (_, io::ErrorKind::PermissionDenied) => {
                 "make the folder readable and writable for the user that runs the job"
             }
-            ("read", _) => {
+            ("read", _) if !is_out_of_files(&error) => {
                 "put the file back, use an older checkpoint with --fallback, or start anew with \
                  --fresh"
             }
-            (_, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
-                "make room on the disk and run the job again; it goes on from the last checkpoint"
-            }
-            _ => "run the job again when the disk is well; it goes on from the last checkpoint",
+            _ => way_out(&error),
         };
         let path = self.path.join(name);
         JobError::checkpoint(format!("cannot {verb} checkpoint file {}", path.display()))

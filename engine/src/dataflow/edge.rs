@@ -14,18 +14,18 @@ use std::fmt;
 
 /// A message of one worker's stage to one worker's stage.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Parcel {
+pub(crate) struct Parcel {
     /// The worker it goes to.
-    pub to: u32,
+    pub(crate) to: u32,
     /// The worker it comes from.
-    pub from: u32,
+    pub(crate) from: u32,
     /// What it brings.
-    pub body: Body,
+    pub(crate) body: Body,
 }
 
 /// Records, or the promise that none before a time will follow.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Body {
+pub(crate) enum Body {
     /// A batch of records of the type that sender and receiver agreed on.
     Records(Payload),
     /// The sender's watermark.
@@ -33,7 +33,7 @@ pub enum Body {
 }
 
 /// A batch whose type only sender and receiver know.
-pub enum Payload {
+pub(crate) enum Payload {
     /// Moved within the process.
     Moved(Box<dyn Batch>),
     /// Received from another process.
@@ -41,7 +41,7 @@ pub enum Payload {
 }
 
 /// A batch that can be encoded when it has to leave the process.
-pub trait Batch: Send {
+pub(crate) trait Batch: Send {
     /// Encodes the batch.
     fn encode(&self) -> Result<Vec<u8>, postcard::Error>;
     /// Gives the batch back as its own type.
@@ -61,7 +61,7 @@ impl<T: Data> Batch for Vec<T> {
 impl Payload {
     /// Wraps a batch.
     #[must_use]
-    pub fn new<T: Data>(batch: Vec<T>) -> Self {
+    pub(crate) fn new<T: Data>(batch: Vec<T>) -> Self {
         Self::Moved(Box::new(batch))
     }
 
@@ -69,7 +69,7 @@ impl Payload {
     ///
     /// # Errors
     /// If the batch is of another type or does not decode: sender and receiver disagree.
-    pub fn open<T: Data>(self) -> Result<Vec<T>> {
+    pub(crate) fn open<T: Data>(self) -> Result<Vec<T>> {
         match self {
             Self::Moved(batch) => batch
                 .into_any()

@@ -11,11 +11,10 @@ mod stage;
 mod stage_driver;
 
 pub(crate) use coordinator::LedgerLine;
-pub use edge::{Parcel, Payload};
+pub(crate) use edge::Payload;
 pub(crate) use gate::Gate;
 pub(crate) use graph::{Graph, Node, NodeKind, Probes, Shared, SharedSettings, build};
 pub(crate) use persist::SegmentSettings;
 pub(crate) use port::Staged;
 pub use port::{Context, Port};
-pub use stage::StageId;
-pub(crate) use stage::{Moment, Part, Progress, Stage};
+pub(crate) use stage::{Moment, Part, Progress, Stage, StageId};

@@ -26,6 +26,12 @@ impl<T> Clone for Port<T> {
     }
 }
 
+impl<T> Default for Port<T> {
+    fn default() -> Self {
+        Self { consumers: Rc::default(), origins: Rc::default() }
+    }
+}
+
 impl<T> fmt::Debug for Port<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Port").field("origins", &self.origins).finish_non_exhaustive()
@@ -34,14 +40,18 @@ impl<T> fmt::Debug for Port<T> {
 
 impl<T: Data> Port<T> {
     /// An output of these stages.
-    #[must_use]
-    pub fn new(origins: Vec<StageId>) -> Self {
+    pub(crate) fn new(origins: Vec<StageId>) -> Self {
         Self { consumers: Rc::default(), origins: Rc::new(RefCell::new(origins)) }
     }
 
-    /// The stages whose records come out here.
+    /// An output for what is made of this one's records within the same stages.
     #[must_use]
-    pub fn origins(&self) -> Vec<StageId> {
+    pub fn derived<U: Data>(&self) -> Port<U> {
+        Port::new(self.origins())
+    }
+
+    /// The stages whose records come out here.
+    pub(crate) fn origins(&self) -> Vec<StageId> {
         self.origins.borrow().clone()
     }
 
@@ -118,7 +128,7 @@ impl Context {
     }
 
     /// Sends a batch to `target` on worker `to`.
-    pub fn send<T: Data>(&mut self, target: StageId, to: usize, batch: Vec<T>) {
+    pub(crate) fn send<T: Data>(&mut self, target: StageId, to: usize, batch: Vec<T>) {
         let (from, to) = (self.worker, to as u32);
         let body = Body::Records(Payload::new(batch));
         if let Some((_, parcels)) = self.edges.iter_mut().find(|(id, _)| *id == target) {

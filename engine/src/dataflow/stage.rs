@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Names a stage within a job's plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StageId(pub u32);
+pub(crate) struct StageId(pub(crate) u32);
 
 /// What a stage adds to the checkpoint of one epoch.
 #[derive(Clone, Debug)]

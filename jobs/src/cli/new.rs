@@ -1,11 +1,12 @@
 //! `waystream new NAME`: a crate with a job of one's own, which builds against a checkout.
 
 use super::arguments::New;
+use super::config::shown;
 use super::report::answer;
 use std::fs;
 use std::io::ErrorKind as IoKind;
 use std::path::{Path, PathBuf};
-use waystream_engine::error::{ErrorKind, JobError, Result};
+use waystream_engine::error::{ErrorKind, JobError, Result, way_out};
 
 /// The folder of this crate when the binary was built; the checkout is above it.
 const BUILT_IN: &str = env!("CARGO_MANIFEST_DIR");
@@ -104,7 +105,9 @@ pub(super) fn write(arguments: &New) -> Result<()> {
     let checkout = find_checkout(arguments.checkout.as_deref())?;
     let lock = checkout.join("Cargo.lock");
     let lock = fs::read_to_string(&lock).map_err(|error| {
-        JobError::unavailable(format!("cannot read {}", lock.display())).caused_by(error)
+        JobError::unavailable(format!("cannot read {}", lock.display()))
+            .hint("name a whole checkout with --checkout FOLDER")
+            .caused_by(error)
     })?;
     let folder = Path::new(name);
     fs::create_dir(folder).map_err(|error| match error.kind() {
@@ -131,6 +134,7 @@ fn fill(folder: &Path, name: &str, checkout: &Path, lock: &str) -> Result<()> {
     let checkout = checkout.join("jobs");
     let checkout = checkout.to_str().ok_or_else(|| {
         JobError::configuration(format!("the path {} is not UTF-8", checkout.display()))
+            .hint("move the checkout to a path that is, and name it with --checkout FOLDER")
     })?;
     let checkout = toml::Value::String(checkout.to_owned()).to_string();
     let files = FILES.iter().map(|(file, template)| {
@@ -140,7 +144,9 @@ fn fill(folder: &Path, name: &str, checkout: &Path, lock: &str) -> Result<()> {
         let path = folder.join(file);
         let written = path.parent().map_or(Ok(()), fs::create_dir_all);
         written.and_then(|()| fs::write(&path, text)).map_err(|error| {
-            JobError::unavailable(format!("cannot write {}", path.display())).caused_by(error)
+            JobError::unavailable(format!("cannot write {}", path.display()))
+                .hint(way_out(&error))
+                .caused_by(error)
         })?;
     }
     Ok(())
@@ -159,8 +165,7 @@ fn check_name(name: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
-    let what = format!("`{shown}` cannot be the name of a job's crate");
+    let what = format!("`{}` cannot be the name of a job's crate", shown(name));
     Err(JobError::new(ErrorKind::Usage, what).hint(why))
 }
 

@@ -1,13 +1,15 @@
 //! What the process says, and the code it exits with.
 
+use super::arguments::Arguments;
 use super::config::Form;
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue};
 use serde_json::json;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use waystream_engine::did_you_mean;
 use waystream_engine::error::{ErrorKind, JobError};
-use waystream_engine::nearest;
 
 /// Writes to standard error; a closed one is nobody's problem.
 pub(super) fn say(text: &str) {
@@ -62,8 +64,8 @@ fn meant_command(error: &clap::Error) -> Option<String> {
     let is_helped = error.get(ContextKind::SuggestedSubcommand).is_some();
     match error.get(ContextKind::InvalidSubcommand) {
         Some(ContextValue::String(name)) if !is_helped => {
-            let meant = nearest(name, ["run", "list", "graph", "validate", "new", "help"])?;
-            Some(format!("did you mean `{meant}`?"))
+            let commands = Arguments::command();
+            Some(did_you_mean(name, commands.get_subcommands().map(clap::Command::get_name)))
         }
         _ => None,
     }

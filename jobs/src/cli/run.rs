@@ -13,7 +13,7 @@ use waystream_connectors::sink::stdout_is_taken;
 use waystream_connectors::websocket::{Hub, Server, ServerConfig};
 use waystream_engine::checkpoint::{Fallback, Folder, LocalDisk};
 use waystream_engine::clock::{Clock, SystemClock};
-use waystream_engine::error::{ErrorKind, JobError, Result};
+use waystream_engine::error::{ErrorKind, JobError, Result, way_out};
 use waystream_engine::job::{JobConfig, StopSignal, run as run_job};
 use waystream_engine::metrics::Metrics;
 use waystream_operators::Flow;
@@ -21,6 +21,7 @@ use waystream_operators::Flow;
 /// Runs the job. `form` is how a failure is to be told; it changes once the summary has told it.
 pub(super) fn run(resolved: Resolved, arguments: &Run, form: &mut Form) -> Result<()> {
     let Resolved { job, options, mut deployment, .. } = resolved;
+    let stop = stop_on_signals()?;
     let folder = absolute(&options.checkpoints)?;
     let mut config = JobConfig::new(job.name, Folder::open(Arc::new(LocalDisk), &folder)?);
     volatile::warn_about(&folder);
@@ -32,7 +33,7 @@ pub(super) fn run(resolved: Resolved, arguments: &Run, form: &mut Form) -> Resul
         config.from = Some(Folder::at(Arc::new(LocalDisk), absolute(savepoint)?));
     }
     config.tell = Arc::new(|text| say(&format!("{text}\n")));
-    config.stop = stop_on_signals()?;
+    config.stop = stop;
     let (metrics, clock) = (config.metrics.clone(), SystemClock);
     let started = clock.now();
     let server = if options.serve {
@@ -90,7 +91,9 @@ fn serve(hub: Hub, options: &Options, zones: Option<String>, metrics: Metrics) -
 
 pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| {
-        JobError::configuration(format!("`{}` is no folder", path.display())).caused_by(error)
+        JobError::configuration(format!("`{}` is no folder", path.display()))
+            .hint("write the whole path of a folder, beginning with `/`")
+            .caused_by(error)
     })
 }
 
@@ -98,7 +101,9 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
 fn stop_on_signals() -> Result<StopSignal> {
     let stop = StopSignal::default();
     let asked = stop.clone();
-    let cannot = |error| JobError::failed("cannot listen for signals").caused_by(error);
+    let cannot = |error| {
+        JobError::failed("cannot listen for signals").hint(way_out(&error)).caused_by(error)
+    };
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(cannot)?;
     let listen = move || {
         for signal in signals.forever() {

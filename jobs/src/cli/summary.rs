@@ -27,23 +27,21 @@ impl Progress {
         let Some(form) = form else { return Self { _stop: None } };
         // One message at most: that this was dropped.
         let (stop, stopped) = sync_channel(1);
-        let terminal = form != Form::Jsonl && is_screen();
         let show = move || {
-            let bar = terminal.then(spinner);
-            let every = if terminal { DRAW_EVERY } else { LINE_EVERY };
-            while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                match &bar {
-                    Some(bar) => bar.set_message(line(&metrics)),
-                    None if form == Form::Jsonl => answer(&format!("{}\n", counts(&metrics))),
-                    None => say(&format!("{}\n", counts(&metrics))),
+            let goes_on = |every| stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout);
+            if form == Form::Jsonl || !is_screen() {
+                let write = if form == Form::Jsonl { answer } else { say };
+                while goes_on(LINE_EVERY) {
+                    write(&format!("{}\n", counts(&metrics)));
                 }
-                if let Some(bar) = &bar {
-                    bar.tick();
-                }
+                return;
             }
-            if let Some(bar) = bar {
-                bar.finish_and_clear();
+            let bar = spinner();
+            while goes_on(DRAW_EVERY) {
+                bar.set_message(line(&metrics));
+                bar.tick();
             }
+            bar.finish_and_clear();
         };
         let _ = std::thread::Builder::new().name("progress".to_owned()).spawn(show);
         Self { _stop: Some(stop) }

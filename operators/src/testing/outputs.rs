@@ -4,10 +4,10 @@ use super::bench::{TestViews, out_path};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use waystream_engine::checkpoint::Disk;
+use waystream_engine::did_you_mean;
 use waystream_engine::error::Result;
 use waystream_engine::event::Data;
 use waystream_engine::metrics::Metrics;
-use waystream_engine::nearest;
 use waystream_engine::simulation::{RowsFile, SimulatedDisk};
 
 /// What a job under test has put out.
@@ -28,9 +28,8 @@ impl TestOutputs {
     pub fn output<T: Data>(&self, sink: &str) -> Vec<T> {
         let sinks = self.metrics.sinks();
         if !sinks.contains_key(sink) {
-            let meant = nearest(sink, sinks.keys().map(String::as_str));
-            let hint = meant.map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
-            panic!("the job has no sink `{sink}`{hint}");
+            let hint = did_you_mean(sink, sinks.keys().map(String::as_str));
+            panic!("the job has no sink `{sink}`; {hint}");
         }
         let rows = RowsFile::<T>::new(Arc::new(self.disk.clone()), out_path(sink)).read();
         rows.unwrap_or_else(|error| panic!("output `{sink}`: {error}"))

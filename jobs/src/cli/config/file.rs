@@ -1,12 +1,13 @@
 //! A configuration file as a layer. Every complaint names the file, the line and the column.
 
-use super::layers::{Entry, Given, Origin, Section, did_you_mean, shown};
+use super::layers::{Entry, Given, Origin, Section, shown};
 use super::options::{Kind, OPTIONS};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
+use waystream_engine::did_you_mean;
 use waystream_engine::error::{JobError, Result};
 
 /// Longer files are none that somebody wrote.
@@ -192,14 +193,10 @@ impl Reader<'_> {
         &self,
         name: &Name<'_>,
         kind: &str,
-        known: impl Iterator<Item = &'k str> + Clone,
+        known: impl Iterator<Item = &'k str>,
     ) -> JobError {
         let what = format!("there is no {kind} `{}`", shown(name.get_ref()));
-        let error = self.wrong(name.span().start, what);
-        match did_you_mean(name.get_ref(), known) {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
+        self.wrong(name.span().start, what).hint(did_you_mean(name.get_ref(), known))
     }
 
     fn wrong(&self, at: usize, what: String) -> JobError {

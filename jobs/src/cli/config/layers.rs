@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use waystream_engine::error::{ErrorKind, JobError};
-use waystream_engine::nearest;
 
 /// What a key is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,22 +112,8 @@ impl Layers {
     }
 }
 
-/// The next step for somebody who wrote a name that is not among those known.
-pub(super) fn did_you_mean<'a>(
-    name: &str,
-    known: impl Iterator<Item = &'a str> + Clone,
-) -> Option<String> {
-    match nearest(name, known.clone()) {
-        Some(meant) => Some(format!("did you mean `{meant}`?")),
-        None => {
-            let known: Vec<_> = known.collect();
-            (!known.is_empty()).then(|| format!("known: {}", known.join(", ")))
-        }
-    }
-}
-
 /// A text on one line, whatever characters it holds.
-pub(super) fn shown(text: &str) -> String {
+pub(in crate::cli) fn shown(text: &str) -> String {
     let shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
     if text.chars().count() > 80 { format!("{shown}…") } else { shown }
 }

@@ -8,5 +8,6 @@ mod resolve;
 mod tests;
 mod variables;
 
+pub(super) use layers::shown;
 pub(super) use options::{Form, Level, Options};
 pub(super) use resolve::{Resolved, Surroundings, resolve};

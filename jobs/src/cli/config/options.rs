@@ -1,8 +1,9 @@
 //! The options of a run: their names, what may be written for each, and what holds if nothing is.
 
-use super::layers::{Layers, Origin, did_you_mean, shown};
+use super::layers::{Layers, Origin, shown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use waystream_engine::did_you_mean;
 use waystream_engine::error::Result;
 use waystream_operators::Setting;
 
@@ -165,5 +166,5 @@ pub(super) fn literal(text: &str, path: &str) -> Result<(), String> {
 fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
     let found = known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
     let names = known.iter().map(|(name, _)| *name);
-    found.ok_or_else(|| did_you_mean(text, names).unwrap_or_default())
+    found.ok_or_else(|| did_you_mean(text, names))
 }

@@ -1,7 +1,7 @@
 //! What all layers come to for one job, and whether the job takes it.
 
 use super::file::{self, Jobs};
-use super::layers::{Entry, Given, Key, Layers, Origin, Section, did_you_mean, shown};
+use super::layers::{Entry, Given, Key, Layers, Origin, Section, shown};
 use super::options::{Options, literal};
 use super::variables;
 use crate::Job;
@@ -9,6 +9,7 @@ use crate::cli::arguments::JobArguments;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use waystream_engine::did_you_mean;
 use waystream_engine::error::{ErrorKind, JobError, Result};
 use waystream_engine::spec::Deployment;
 use waystream_operators::{Flow, Outline};
@@ -86,7 +87,7 @@ pub(in crate::cli) fn known_job(jobs: &[Job], name: &str) -> Result<Job> {
     found.ok_or_else(|| {
         let what = format!("there is no job `{}`", shown(name));
         let hint = did_you_mean(name, jobs.iter().map(|job| job.name));
-        JobError::new(ErrorKind::Usage, what).hint(hint.unwrap_or_default())
+        JobError::new(ErrorKind::Usage, what).hint(hint)
     })
 }
 
@@ -171,7 +172,7 @@ fn refuse_unknown(layers: &Layers, outline: &Outline, jobs: usize) -> Result<()>
         }
         let what = format!("the job has no {} `{}`", section.one(), shown(name));
         let same = known.iter().filter(|(of, _)| of == section).map(|(_, name)| name.as_str());
-        let mut hint = did_you_mean(name, same).unwrap_or_default();
+        let mut hint = did_you_mean(name, same);
         if jobs > 1 && matches!(given.origin, Origin::File(_)) {
             hint.push_str("; what is for another job goes below [jobs.NAME]");
         }

@@ -1,8 +1,9 @@
 //! The environment as a layer: `WAYSTREAM__SECTION__KEY`, in capitals, with `_` for `-`.
 
-use super::layers::{Entry, Given, Key, Origin, Section, did_you_mean, shown};
+use super::layers::{Entry, Given, Key, Origin, Section, shown};
 use super::options::OPTIONS;
 use std::ffi::OsString;
+use waystream_engine::did_you_mean;
 use waystream_engine::error::{JobError, Result};
 
 /// How the variables that count begin.
@@ -77,13 +78,10 @@ fn unknown<'a>(
     origin: &Origin,
     kind: &str,
     name: &str,
-    known: impl Iterator<Item = &'a str> + Clone,
+    known: impl Iterator<Item = &'a str>,
 ) -> JobError {
-    let error = origin.wrong(format!("there is no {kind} `{}`", shown(name)));
-    match did_you_mean(name, known) {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
+    let what = format!("there is no {kind} `{}`", shown(name));
+    origin.wrong(what).hint(did_you_mean(name, known))
 }
 
 fn same(name: &str, variable: &str) -> bool {
