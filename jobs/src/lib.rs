@@ -95,14 +95,17 @@
 //! | source, partition, offset | where records come from, a part of it that has an order, a place in that |
 //! | event, record | something that happened at a time; what was read of it |
 //! | event time, watermark, late | see [time](guide::time) |
+//! | out of order, allowed lateness | how far behind the latest event one may come and be on time; how long a window still takes late ones |
 //! | key, key group | what state belongs to; one of 1024 shares of all keys |
 //! | state, live, change, expire | what is kept of a key; the latest of it; a difference in it; to be forgotten after silence |
 //! | window, pane, aggregate | a span of event time; its result for one key; how that is made |
 //! | epoch, checkpoint, manifest | what is committed together; its state on disk; the file that makes it count |
+//! | savepoint | a checkpoint copied into a folder of its own, from which another job may begin |
 //! | restore, replay | to go on from a checkpoint; to read an archive again |
 //! | flow, stream, operator, sink | the job while it is declared, and its parts |
 //! | job, plan, worker | the function and its name; what it declared; a thread that runs it |
 //! | position, zone, crossing, cell | where something is; an area; entering or leaving it; a piece of the H3 grid |
+//! | trip, stop | positions of a key without a long silence; a time a key spent within a circle |
 
 mod cli;
 #[path = "../console/assets.rs"]

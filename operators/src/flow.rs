@@ -12,11 +12,11 @@ use waystream_engine::error::JobError;
 use waystream_engine::event::Data;
 use waystream_engine::job::Build;
 use waystream_engine::metrics::Metrics;
-use waystream_engine::nearest;
 use waystream_engine::plan::Plan;
 use waystream_engine::sketch::{EndKind, Sketch};
 use waystream_engine::source::{DeadLetter, EventTime};
 use waystream_engine::spec::{Deployment, OpenContext, SinkSpec, SourceSpec, Views};
+use waystream_engine::{Port, did_you_mean};
 
 /// The job under construction. A job is a function `fn build(flow: &Flow)`; it runs once on every
 /// worker and must declare the same each time.
@@ -55,45 +55,46 @@ struct Used {
 impl Flow {
     /// Makes a job function into what the engine runs.
     pub fn builder(deployment: Deployment, build: impl Fn(&Self) + Send + Sync + 'static) -> Build {
-        let zone_files = ZoneFiles::default();
-        Arc::new(move |plan: &Plan| {
-            Self::declare(plan, &deployment, zone_files.clone(), &build).refuse_unknown();
-        })
-    }
-
-    /// Finds out what a job is by declaring it, without opening or running anything.
-    pub fn outline(deployment: &Deployment, build: impl Fn(&Self)) -> Outline {
-        let plan = Plan::new(0, 1, Metrics::default());
-        let flow = Self::declare(&plan, deployment, ZoneFiles::default(), build);
-        let Used { sources, sinks, settings } = flow.used.take();
-        Outline { sketch: plan.sketch(), sources, sinks, settings, refusal: plan.take_refusal() }
-    }
-
-    fn declare(
-        plan: &Plan,
-        deployment: &Deployment,
-        zone_files: ZoneFiles,
-        build: impl Fn(&Self),
-    ) -> Self {
-        let (plan, deployment) = (plan.clone(), Rc::new(deployment.clone()));
-        let flow = Self { plan, deployment, test: None, zone_files, used: Rc::default() };
-        build(&flow);
-        flow
+        Self::built(move || (deployment.clone(), None), build)
     }
 
     pub(crate) fn test_builder(
         bench: Arc<TestBench>,
         build: impl Fn(&Self) + Send + Sync + 'static,
     ) -> Build {
+        Self::built(move || (bench.deployment(), Some(Arc::clone(&bench))), build)
+    }
+
+    fn built(
+        around: impl Fn() -> (Deployment, Option<Arc<TestBench>>) + Send + Sync + 'static,
+        build: impl Fn(&Self) + Send + Sync + 'static,
+    ) -> Build {
         let zone_files = ZoneFiles::default();
         Arc::new(move |plan: &Plan| {
-            let deployment = Rc::new(bench.deployment());
-            let (plan, test) = (plan.clone(), Some(Arc::clone(&bench)));
-            let (zone_files, used) = (zone_files.clone(), Rc::default());
-            let flow = Self { plan, deployment, test, zone_files, used };
-            build(&flow);
-            flow.refuse_unknown();
+            let (deployment, test) = around();
+            Self::declare(plan, deployment, test, zone_files.clone(), &build).refuse_unknown();
         })
+    }
+
+    /// Finds out what a job is by declaring it, without opening or running anything.
+    pub fn outline(deployment: &Deployment, build: impl Fn(&Self)) -> Outline {
+        let plan = Plan::new(0, 1, Metrics::default());
+        let flow = Self::declare(&plan, deployment.clone(), None, ZoneFiles::default(), build);
+        let Used { sources, sinks, settings } = flow.used.take();
+        Outline { sketch: plan.sketch(), sources, sinks, settings, refusal: plan.take_refusal() }
+    }
+
+    fn declare(
+        plan: &Plan,
+        deployment: Deployment,
+        test: Option<Arc<TestBench>>,
+        zone_files: ZoneFiles,
+        build: impl Fn(&Self),
+    ) -> Self {
+        let (plan, deployment) = (plan.clone(), Rc::new(deployment));
+        let flow = Self { plan, deployment, test, zone_files, used: Rc::default() };
+        build(&flow);
+        flow
     }
 
     /// Begins a stream with a named source. `spec` is the default that a deployment can replace by
@@ -124,12 +125,13 @@ impl Flow {
             Ok(source) => self.stream(self.plan.source(name, source, event_time)),
             Err(error) => {
                 self.plan.refuse(error.at(format!("source {name}")));
-                self.stream(waystream_engine::Port::new(Vec::new()))
+                self.stream(Port::default())
             }
         }
     }
 
     /// Records that no source of this job could take, with their raw bytes and where they stood.
+    /// All sources must be declared before.
     ///
     /// ```
     /// # use waystream_operators::{DeadLetter, EventTime, Flow, Step, TestJob, Timestamp, Unset};
@@ -191,13 +193,7 @@ impl Flow {
             if known.contains(name) {
                 continue;
             }
-            let hint = match nearest(name, known.iter().map(String::as_str)) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => {
-                    let known: Vec<_> = known.iter().map(String::as_str).collect();
-                    format!("it has: {}", known.join(", "))
-                }
-            };
+            let hint = did_you_mean(name, known.iter().map(String::as_str));
             self.refuse(
                 JobError::configuration(format!("the job has no {kind} `{name}`")).hint(hint),
             );
@@ -216,12 +212,7 @@ impl Flow {
         &self.plan
     }
 
-    pub(crate) fn sink<T: Data>(
-        &self,
-        name: &str,
-        port: &waystream_engine::Port<T>,
-        spec: impl SinkSpec<T>,
-    ) {
+    pub(crate) fn sink<T: Data>(&self, name: &str, port: &Port<T>, spec: impl SinkSpec<T>) {
         self.used.borrow_mut().sinks.insert(name.to_owned());
         if let Some(bench) = &self.test {
             self.plan.sink(name, port, bench.sink::<T>(name));
@@ -234,7 +225,7 @@ impl Flow {
         }
     }
 
-    fn stream<T: Data>(&self, port: waystream_engine::Port<T>) -> Stream<T> {
+    fn stream<T: Data>(&self, port: Port<T>) -> Stream<T> {
         Stream::new(self.clone(), port)
     }
 

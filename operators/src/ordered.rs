@@ -10,8 +10,8 @@ use waystream_engine::time::Timestamp;
 impl<K: Key, T: Data> Keyed<K, T> {
     /// Holds every event until the watermark has passed it, then lets the events of a key go in
     /// order of event time; events of equal time keep the order of their partition. An event that
-    /// is late by its own partition's watermark is counted as late and dropped. Behind it no event
-    /// is late any more.
+    /// is late by its own partition's watermark is counted and goes to the sink of [`Self::late`], if
+    /// there is one. Behind it no event is late any more.
     ///
     /// What follows stays on the same worker, so nothing is exchanged again.
     ///
@@ -33,8 +33,8 @@ impl<K: Key, T: Data> Keyed<K, T> {
     #[must_use]
     pub fn ordered(self, name: &str) -> Self {
         let rest = self.clone();
-        let outputs = self.attach(name, Ordered);
-        rest.stay_local(outputs.out)
+        let ordered = self.operator(name, Ordered);
+        rest.stay_local(ordered.port().clone())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{Unset, ms, secs};
 use expect_test::expect;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// User, event time in milliseconds.
 type Note = (u8, i64);
@@ -109,6 +110,54 @@ fn jobs_with_processing_time_can_be_simulated() {
     TestJob::new(digest).input("notes", steps).workers([1, 2, 3]).simulate(30).unwrap();
 }
 
+/// Sends a letter ten seconds after a note, unless another note takes that back.
+struct Undo;
+
+impl Operator for Undo {
+    type Key = u8;
+    type Record = Note;
+    type State = bool;
+    type Output = u8;
+
+    fn on_event(&mut self, waits: &mut bool, _: Event<Note>, scope: &mut Scope<Self>) {
+        *waits = !*waits;
+        match *waits {
+            true => scope.wake_at_clock(scope.now().after(secs(10))),
+            false => scope.cancel_wake_clock(),
+        }
+    }
+
+    fn on_timer(&mut self, waits: &mut bool, _: Due, scope: &mut Scope<Self>) {
+        *waits = false;
+        scope.emit(*scope.key());
+    }
+}
+
+#[test]
+fn a_processing_time_timer_that_was_taken_back_does_not_fire() {
+    let build = |flow: &Flow| {
+        flow.source("notes", Unset, EventTime::by(|note: &Note| Timestamp(note.1)))
+            .key_by(|note| note.0)
+            .process("undo", Undo)
+            .sink("letters", Unset);
+    };
+    let steps = |between: Step<Note>| {
+        [
+            note(1, 0),
+            note(2, 1),
+            Advance(secs(4)),
+            between,
+            note(1, 2),
+            Advance(secs(7)),
+            note(3, 3),
+        ]
+    };
+    for between in [Crash, Advance(secs(1))] {
+        let letters = TestJob::new(build).input("notes", steps(between)).output::<u8>("letters");
+        assert_eq!(letters, [2]);
+    }
+}
+
 /// Cancels, moves and removes at will: the record says what to do.
 struct Obedient;
 
@@ -140,6 +189,7 @@ impl Operator for Obedient {
 fn obedient(flow: &Flow) {
     flow.source("orders", Unset, EventTime::by(|order: &(u8, i64, i8)| Timestamp(order.1)))
         .key_by(|order| order.0)
+        .late("late", Unset)
         .process("obedient", Obedient)
         .sink("rows", Unset);
 }
@@ -160,11 +210,12 @@ proptest! {
         let job = TestJob::new(obedient).input("orders", orders.clone());
         let outputs = job.run().unwrap();
 
-        let (mut keys, mut rows, mut late) = (BTreeMap::<u8, (u32, Option<i64>)>::new(), vec![], 0);
+        let mut keys = BTreeMap::<u8, (u32, Option<i64>)>::new();
+        let (mut rows, mut late) = (vec![], vec![]);
         let mut watermark = i64::MIN;
         for (key, time, what) in orders {
             if time < watermark {
-                late += 1;
+                late.push((key, time, what));
                 keys.entry(key).or_default();
             } else {
                 let (n, due) = keys.entry(key).or_default();
@@ -184,7 +235,8 @@ proptest! {
         rows.sort_unstable();
         prop_assert_eq!(found, rows);
         let counted = outputs.metrics().operator("obedient");
-        prop_assert_eq!(counted.late.load(std::sync::atomic::Ordering::Relaxed), late);
+        prop_assert_eq!(counted.late.load(Relaxed), late.len() as u64);
+        prop_assert_eq!(outputs.output::<(u8, i64, i8)>("late"), late);
     }
 }
 

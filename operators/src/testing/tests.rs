@@ -52,6 +52,29 @@ fn the_simulation_finds_state_outside_the_engine() {
 }
 
 #[test]
+fn dead_letters_can_be_keyed_if_all_sources_are_there() {
+    let count = |flow: &Flow| {
+        let letters = flow.dead_letters().key_by(|letter| letter.source.clone());
+        letters
+            .stateful("count", |n: &mut u32, _| {
+                *n += 1;
+                Some(*n)
+            })
+            .sink("counts", Unset);
+    };
+    let source = |flow: &Flow| {
+        let event_time = EventTime::by(|fix: &Fix| Timestamp(fix.1));
+        flow.source("fixes", Unset, event_time).sink("out", Unset);
+    };
+    let broken = || [Step::<Fix>::Broken(b"{".to_vec()), Step::Broken(b"[".to_vec())];
+    let behind = TestJob::new(move |flow: &Flow| (source(flow), count(flow)).0);
+    assert_eq!(behind.input("fixes", broken()).output::<u32>("counts"), [1, 2]);
+    let before = TestJob::new(move |flow: &Flow| (count(flow), source(flow)).0);
+    let error = before.input("fixes", broken()).run().unwrap_err();
+    assert_eq!(error.to_string(), "source `fixes` is declared after the dead letters are taken");
+}
+
+#[test]
 fn names_that_the_job_does_not_have_are_refused() {
     let error = TestJob::new(job).input("fixs", fixes(0, 1)).run().unwrap_err();
     assert_eq!(error.to_string(), "the job has no source `fixs`");

@@ -50,7 +50,28 @@ impl<K: Key, T: Data, W: FixedWindows> Windowed<K, T, W> {
 
 impl<K: Key, T: Data> Windowed<K, T, Session> {
     /// Folds the events of each key and session into a copy of `start`; `merge` puts the later of
-    /// two sessions that have become one into the earlier. See `aggregate`.
+    /// two sessions that have become one into the earlier.
+    ///
+    /// ```
+    /// use waystream_operators::{EventTime, Flow, Pane, Session, TestJob, Timestamp, Unset, ms};
+    ///
+    /// fn build(flow: &Flow) {
+    ///     flow.source("readings", Unset, EventTime::by(|reading: &(i64, u32)| Timestamp(reading.0)))
+    ///         .key_by(|_| 1u8)
+    ///         .window(Session::gap(ms(10)))
+    ///         .fold(
+    ///             "lowest",
+    ///             u32::MAX,
+    ///             |lowest, reading| *lowest = (*lowest).min(reading.1),
+    ///             |lowest, later| *lowest = (*lowest).min(later),
+    ///         )
+    ///         .sink("lowest", Unset);
+    /// }
+    ///
+    /// let job = TestJob::new(build).input("readings", [(1i64, 7u32), (5, 3), (30, 5)]);
+    /// let lowest = job.output::<Pane<u8, u32>>("lowest");
+    /// assert_eq!([lowest[0].value, lowest[1].value], [3, 5]);
+    /// ```
     pub fn fold<A: Data>(
         self,
         name: &str,

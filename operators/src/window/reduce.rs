@@ -35,6 +35,22 @@ impl<K: Key, T: Data, W: FixedWindows> Windowed<K, T, W> {
 impl<K: Key, T: Data> Windowed<K, T, Session> {
     /// Reduces the events of each key and session to one: it begins as the first of them, and
     /// `take` changes it by each other, and by that of a later session that has become one with it.
+    ///
+    /// ```
+    /// use waystream_operators::{EventTime, Flow, Pane, Session, TestJob, Timestamp, Unset, ms};
+    ///
+    /// fn build(flow: &Flow) {
+    ///     flow.source("bids", Unset, EventTime::by(|bid: &(i64, u32)| Timestamp(bid.0)))
+    ///         .key_by(|_| 1u8)
+    ///         .window(Session::gap(ms(10)))
+    ///         .reduce("highest", |best, bid| if bid.1 > best.1 { *best = *bid })
+    ///         .sink("highest", Unset);
+    /// }
+    ///
+    /// let bids = TestJob::new(build).input("bids", [(1i64, 3u32), (9, 7), (30, 5)]).run().unwrap();
+    /// let highest: Vec<Pane<u8, (i64, u32)>> = bids.output("highest");
+    /// assert_eq!([highest[0].value, highest[1].value], [(9, 7), (30, 5)]);
+    /// ```
     pub fn reduce(self, name: &str, take: impl Fn(&mut T, &T) + 'static) -> Stream<Pane<K, T>> {
         let take = std::rc::Rc::new(take);
         let merge = std::rc::Rc::clone(&take);

@@ -4,7 +4,6 @@ use super::assign::{FixedWindows, Session, WindowError};
 use super::fixed::FixedFill;
 use super::pane::Pane;
 use super::session::SessionFill;
-use crate::flow::Flow;
 use crate::keyed::Keyed;
 use crate::stream::Stream;
 use std::fmt;
@@ -16,9 +15,6 @@ use waystream_engine::key::Key;
 use waystream_engine::operator::Operator;
 use waystream_engine::spec::SinkSpec;
 use waystream_engine::time::millis;
-
-/// Attaches the sink for late events once their port is known.
-type LateSink<T> = Box<dyn FnOnce(&Flow, &Port<T>)>;
 
 /// A keyed stream cut into windows `W`: [`Tumbling`](crate::Tumbling), [`Sliding`](crate::Sliding)
 /// or [`Session`].
@@ -34,7 +30,6 @@ pub struct Windowed<K, T, W> {
     keyed: Keyed<K, T>,
     windows: W,
     lateness: Duration,
-    late: Option<LateSink<T>>,
 }
 
 impl<K, T, W: fmt::Debug> fmt::Debug for Windowed<K, T, W> {
@@ -69,7 +64,7 @@ impl<K: Key, T: Data> Keyed<K, T> {
     /// assert_eq!(outputs.output::<i64>("late"), [2]);
     /// ```
     pub fn window<W>(self, windows: W) -> Windowed<K, T, W> {
-        Windowed { keyed: self, windows, lateness: Duration::ZERO, late: None }
+        Windowed { keyed: self, windows, lateness: Duration::ZERO }
     }
 }
 
@@ -83,10 +78,8 @@ impl<K: Key, T: Data, W> Windowed<K, T, W> {
     /// Sends events that are too late for all of their windows to a named sink, beside counting
     /// them.
     #[must_use]
-    pub fn late(mut self, name: &str, spec: impl SinkSpec<T> + 'static) -> Self {
-        let name = name.to_owned();
-        self.late = Some(Box::new(move |flow, port| flow.sink(&name, port, spec)));
-        self
+    pub fn late(self, name: &str, spec: impl SinkSpec<T>) -> Self {
+        Self { keyed: self.keyed.late(name, spec), ..self }
     }
 
     /// Attaches an operator that fills windows, or refuses windows that cannot be.
@@ -95,18 +88,12 @@ impl<K: Key, T: Data, W> Windowed<K, T, W> {
         name: &str,
         operator: Result<P, WindowError>,
     ) -> Stream<P::Output> {
-        let flow = self.keyed.flow.clone();
         match operator {
-            Ok(operator) => {
-                let outputs = self.keyed.attach(name, operator);
-                if let Some(late) = self.late {
-                    late(&flow, &outputs.late);
-                }
-                Stream::new(flow, outputs.out)
-            }
+            Ok(operator) => self.keyed.operator(name, operator),
             Err(error) => {
+                let flow = self.keyed.flow;
                 flow.refuse(JobError::from(error).at(format!("operator {name}")));
-                Stream::new(flow, Port::new(Vec::new()))
+                Stream::new(flow, Port::default())
             }
         }
     }
