@@ -1,20 +1,26 @@
-//! Carrying a record to the worker that owns its key: hashing the key, splitting the batch, handing
-//! it over and calling an operator that does nothing. Two workers; what making the records costs is
+//! Carrying a record to the worker that owns its key: hashing the key, splitting the batch and
+//! handing it over to an operator that does nothing. Two workers; what making the records costs is
 //! taken off.
 
-use crate::job::run_job;
+use crate::job::run_plan;
 use crate::keys::scatter;
 use crate::{Figure, Scale};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use waystream::connectors::generator::Generator;
-use waystream::operators::{Event, EventTime, Flow, Operator, Scope, Stream, Timestamp};
+use waystream::engine::Port;
+use waystream::engine::checkpoint::LocalDisk;
+use waystream::engine::error::Result;
+use waystream::engine::event::Event;
+use waystream::engine::key::PerKey;
+use waystream::engine::operator::{Operator, Scope};
+use waystream::engine::plan::{Plan, Routing};
+use waystream::engine::source::EventTime;
+use waystream::engine::spec::{OpenContext, SourceSpec};
+use waystream::engine::time::Timestamp;
 
 const RECORDS: u64 = 20_000_000;
-/// So few that their state costs next to nothing.
-const KEYS: u64 = 64;
-static WANTED: AtomicU64 = AtomicU64::new(RECORDS);
 
 /// 32 bytes.
 #[derive(Clone, Serialize, Deserialize)]
@@ -24,37 +30,50 @@ struct Reading {
     value: (f64, f64),
 }
 
-pub fn measure(scale: Scale) -> Result<Figure, Box<dyn Error>> {
+pub fn measure(scale: Scale) -> std::result::Result<Figure, Box<dyn Error>> {
     let records = scale.of(RECORDS);
-    WANTED.store(records, Ordering::Relaxed);
-    let read_s = run_job(2, read)?;
-    let carried_s = run_job(2, carry)?;
+    let read_s = run_plan(2, move |plan| drop(readings(plan, records)))?;
+    let carried_s = run_plan(2, move |plan| carry(plan, records))?;
     let value = (carried_s - read_s) / records as f64 * 1e9;
     Ok(Figure { value, unit: "ns CPU per record of 32 B, 2 workers", goal: Some(20.0) })
 }
 
-fn readings(flow: &Flow) -> Stream<Reading> {
-    let make = |n| Reading { key: scatter(n) % KEYS, at: n as i64, value: (0.0, 0.0) };
-    let generator = Generator::new(2, make).count(WANTED.load(Ordering::Relaxed));
-    flow.source("readings", generator, EventTime::by(|reading: &Reading| Timestamp(reading.at)))
+fn readings(plan: &Plan, records: u64) -> Port<Reading> {
+    let make = |n| Reading { key: scatter(n), at: n as i64, value: (0.0, 0.0) };
+    let generator = Generator::new(2, make).count(records);
+    let name = "readings".to_owned();
+    match generator.open(&OpenContext { name, url: None, disk: Arc::new(LocalDisk) }) {
+        Ok(source) => plan.source("readings", source, EventTime::by(|r: &Reading| Timestamp(r.at))),
+        Err(error) => {
+            plan.refuse(error);
+            Port::default()
+        }
+    }
 }
 
-fn read(flow: &Flow) {
-    let _ = readings(flow).filter(|reading| reading.at < 0);
-}
-
-fn carry(flow: &Flow) {
-    let _ = readings(flow).key_by(|reading| reading.key).process("drop", Drop);
+fn carry(plan: &Plan, records: u64) {
+    let readings = readings(plan, records);
+    plan.keyed("drop", &readings, |reading| reading.key, Routing::Exchange, Drop);
 }
 
 /// Takes records and does nothing.
 struct Drop;
 
-impl Operator for Drop {
-    type Key = u64;
-    type Record = Reading;
+impl Operator<u64, Reading> for Drop {
+    type Address = PerKey<u64>;
     type State = ();
     type Output = ();
 
-    fn on_event(&mut self, (): &mut (), _: Event<Reading>, _: &mut Scope<'_, Self>) {}
+    fn schema(&self) -> String {
+        "drop".to_owned()
+    }
+
+    fn on_event(
+        &mut self,
+        _: u64,
+        _: Event<Reading>,
+        _: &mut Scope<'_, PerKey<u64>, (), (), Reading>,
+    ) -> Result<()> {
+        Ok(())
+    }
 }

@@ -52,9 +52,10 @@ struct Figure {
 type Measure = fn(Scale) -> Result<Figure, Box<dyn Error>>;
 
 /// Memory comes first: what the others free would be taken again without being seen.
-const PARTS: [(&str, Measure); 9] = [
+const PARTS: [(&str, Measure); 10] = [
     ("state-memory", state_memory::measure),
     ("state-update", state_update::measure),
+    ("hash-map", state_update::measure_hash_map),
     ("snapshot-pause", snapshot_pause::measure),
     ("restore", restore::measure),
     ("exchange", exchange::measure),

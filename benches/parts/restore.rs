@@ -4,9 +4,7 @@ use crate::keys::{each, update};
 use crate::{Figure, Scale, cpu};
 use std::error::Error;
 use std::sync::Arc;
-use waystream::engine::checkpoint::{
-    Folder, LocalDisk, SegmentRef, SegmentWriter, file_hash, read_segment,
-};
+use waystream::engine::checkpoint::{Folder, LocalDisk, SegmentRef, SegmentWriter, read_segment};
 use waystream::engine::key::{KEY_GROUPS, PerKey};
 use waystream::engine::state::Table;
 use waystream::engine::time::Epoch;
@@ -21,13 +19,12 @@ pub fn measure(scale: Scale) -> Result<Figure, Box<dyn Error>> {
     while !table.encode_slice(usize::MAX)? {}
     let mut writer = SegmentWriter::default();
     writer.section("state", &table.take_increment());
-    let bytes = writer.finish()?;
+    let file = writer.finish()?;
     let temporary = tempfile::tempdir()?;
     let folder = Folder::open(Arc::new(LocalDisk), temporary.path().to_owned())?;
     let name = "state.segment".to_owned();
-    folder.put(&name, &bytes)?;
-    let (length, hash) = (bytes.len() as u64, file_hash(&bytes));
-    let segment = SegmentRef { name, length, hash, epoch: Epoch(1), tier: 0 };
+    folder.put(&name, file.slices())?;
+    let segment = file.named(name, Epoch(1), 0);
 
     let before_s = cpu::seconds()?;
     for _ in 0..ROUNDS {

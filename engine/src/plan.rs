@@ -1,6 +1,7 @@
 //! A job's plan on one worker: stages, the edges between them, and sinks, as the job declares
 //! them. Built once per worker by the same function, so it comes out the same everywhere.
 
+use crate::buffer::Buffer;
 use crate::checkpoint::PlannedStage;
 use crate::dataflow::{Context, Graph, Node, NodeKind, Port, StageId};
 use crate::error::{JobError, Result};
@@ -194,7 +195,7 @@ impl Plan {
         input.attach(move |context: &mut Context, batch: Vec<Event<T>>| {
             let staged = context.staged(index);
             for event in &batch {
-                encoder.encode(&event.value, &mut staged.bytes)?;
+                encoder.encode(&event.value, Buffer::open(&mut staged.buffers))?;
             }
             staged.rows += batch.len() as u64;
             counters.staged.fetch_add(batch.len() as u64, Relaxed);

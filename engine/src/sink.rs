@@ -43,7 +43,8 @@ impl<T: 'static> Sink<T> for Box<dyn Sink<T>> {
 
 /// Encodes rows. Runs on the worker, so it must not wait for anything.
 pub trait Encoder<T> {
-    /// Appends one row with the framing that the committer expects.
+    /// Appends one row with the framing that the committer expects. A buffer may be empty before
+    /// any row; the committer is given all of an epoch joined.
     ///
     /// # Errors
     /// If the row cannot be encoded; stops the job.

@@ -69,16 +69,23 @@ impl Folder {
         })
     }
 
-    /// Puts a file: written aside, synced, renamed, and its name synced. When this returns, the
-    /// file survives a power cut. A failed sync is never tried again on the same file.
+    /// Puts a file of these parts: written aside, synced, renamed, and its name synced. When this
+    /// returns, the file survives a power cut. A failed sync is never tried again on the same file.
     ///
     /// # Errors
     /// If any step fails.
-    pub fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub fn put<'a>(&self, name: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Result<()> {
         let (aside, path) = (self.aside(name), self.path.join(name));
+        let mut offset = 0;
+        let mut write = |part: &[u8]| {
+            self.disk.write_at(&aside, offset, part)?;
+            offset += part.len() as u64;
+            Ok(())
+        };
         let done = self
             .disk
-            .write(&aside, bytes)
+            .write(&aside, &[])
+            .and_then(|()| parts.into_iter().try_for_each(&mut write))
             .and_then(|()| crate::sabotage::unless_skipping_sync(|| self.disk.sync(&aside)))
             .and_then(|()| self.disk.rename(&aside, &path))
             .and_then(|()| {

@@ -6,7 +6,6 @@ use super::chain::read_segment;
 use super::manifest::{Confirmed, Manifest, SegmentRef, StagedRef};
 use super::merge::merge;
 use super::pay::PayMessage;
-use super::segment::file_hash;
 use crate::background::{Outbox, Reply};
 use crate::error::Result;
 use crate::metrics::CheckpointCounters;
@@ -185,13 +184,12 @@ impl Ledger {
         let folder = self.catalog.folder().clone();
         let read: Result<Vec<_>> =
             segments[start..].iter().map(|segment| read_segment(&folder, segment)).collect();
-        let bytes = merge(&read?, start == 0)?;
+        let file = merge(&read?, start == 0)?;
         let epoch = self.manifest.epoch;
         let name = format!("g{}-e{epoch}-t{}.segment", self.manifest.generation, tier + 1);
-        folder.put(&name, &bytes)?;
-        let (length, hash) = (bytes.len() as u64, file_hash(&bytes));
+        folder.put(&name, file.slices())?;
         self.manifest.segments.truncate(start);
-        self.manifest.segments.push(SegmentRef { name, length, hash, epoch, tier: tier + 1 });
+        self.manifest.segments.push(file.named(name, epoch, tier + 1));
         Ok(())
     }
 }

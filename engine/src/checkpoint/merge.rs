@@ -1,6 +1,6 @@
 //! Merges neighbouring segments of a chain into one: of each key the latest entry stays.
 
-use super::segment::{Segment, SegmentWriter};
+use super::segment::{Segment, SegmentBytes, SegmentWriter};
 use crate::error::Result;
 use crate::key::KEY_GROUPS;
 use crate::state::{Entries, Entry};
@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 ///
 /// # Errors
 /// If a segment is not made of whole entries.
-pub fn merge(segments: &[Segment], is_oldest: bool) -> Result<Vec<u8>> {
+pub fn merge(segments: &[Segment], is_oldest: bool) -> Result<SegmentBytes> {
     let names: BTreeSet<&str> = segments.iter().flat_map(Segment::sections).collect();
     let mut writer = SegmentWriter::default();
     for name in names {

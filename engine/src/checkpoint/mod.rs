@@ -23,5 +23,5 @@ pub use manifest::{Confirmed, Manifest, PlannedStage, SegmentRef, StagedRef};
 pub use merge::merge;
 pub(crate) use pay::Payer;
 pub use savepoint::{Saved, save};
-pub use segment::{Segment, SegmentWriter, file_hash};
+pub use segment::{Segment, SegmentBytes, SegmentWriter, file_hash};
 pub(crate) use start::{Planned, Start, start};

@@ -6,7 +6,7 @@
 use super::catalog::{Catalog, Fallback};
 use super::chain::read_segment;
 use super::folder::Folder;
-use super::manifest::{Manifest, SegmentRef};
+use super::manifest::Manifest;
 use super::merge::merge;
 use super::segment::file_hash;
 use crate::error::{JobError, Result};
@@ -59,11 +59,10 @@ pub fn save(checkpoints: &Folder, job: &str, to: &Folder) -> Result<Saved> {
         let state: Result<Vec<_>> =
             saved.segments.iter().map(|segment| read_segment(checkpoints, segment)).collect();
         let state = merge(&state?, true)?;
-        let (name, length) = (format!("g0-e{}-state.segment", saved.epoch), state.len() as u64);
-        to.put(&name, &state)?;
-        bytes += length;
-        let (hash, epoch) = (file_hash(&state), saved.epoch);
-        saved.segments = vec![SegmentRef { name, length, hash, epoch, tier: TIER }];
+        let name = format!("g0-e{}-state.segment", saved.epoch);
+        to.put(&name, state.slices())?;
+        bytes += state.length;
+        saved.segments = vec![state.named(name, saved.epoch, TIER)];
     }
     bytes += copy_owed(checkpoints, to, &mut saved, "g0")?;
     to.put_new(&Manifest::file_name(SEQUENCE), &saved.encode()?)?;
@@ -105,7 +104,7 @@ pub(super) fn fetch(
     let mut base = Manifest { sequence: 0, savepoint: Some(hash), ..savepoint };
     for segment in &mut base.segments {
         let name = format!("{prefix}-state.segment");
-        to.put(&name, &from.get(&segment.name)?)?;
+        to.put(&name, [from.get(&segment.name)?.as_slice()])?;
         segment.name = name;
     }
     copy_owed(from, to, &mut base, &prefix)?;
@@ -121,7 +120,7 @@ fn copy_owed(from: &Folder, to: &Folder, manifest: &mut Manifest, prefix: &str) 
             let name = format!("{prefix}-owed{}.segment", names.len());
             let file = from.get(&staged.segment)?;
             bytes += file.len() as u64;
-            to.put(&name, &file)?;
+            to.put(&name, [file.as_slice()])?;
             names.insert(staged.segment.clone(), name);
         }
         staged.segment.clone_from(&names[&staged.segment]);

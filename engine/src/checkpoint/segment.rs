@@ -7,7 +7,8 @@
 //! entry = key length u32 · value length + 1 u32 (0 = removed) · key · value       (little endian)
 //! ```
 
-use super::manifest::StagedRef;
+use super::manifest::{SegmentRef, StagedRef};
+use crate::buffer::Buffer;
 use crate::dataflow::{Part, Staged};
 use crate::error::{JobError, Result};
 use crate::sabotage::{Sabotage, planted};
@@ -16,7 +17,7 @@ use crate::time::Epoch;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 const MAGIC: &[u8; 8] = b"WSSEG001";
 /// What the magic of every version begins with.
@@ -51,13 +52,26 @@ struct StagedBlock {
 /// Builds the bytes of a segment.
 #[derive(Debug)]
 pub struct SegmentWriter {
-    bytes: Vec<u8>,
+    buffers: Vec<Buffer>,
+    length: u64,
     footer: Footer,
+}
+
+/// A whole segment, and what a manifest says of it.
+#[derive(Debug)]
+pub struct SegmentBytes {
+    buffers: Vec<Buffer>,
+    /// How many bytes it has.
+    pub length: u64,
+    /// See [`file_hash`].
+    pub hash: String,
 }
 
 impl Default for SegmentWriter {
     fn default() -> Self {
-        Self { bytes: MAGIC.to_vec(), footer: Footer::default() }
+        let mut writer = Self { buffers: Vec::new(), length: 0, footer: Footer::default() };
+        writer.append([MAGIC.as_slice()]);
+        writer
     }
 }
 
@@ -69,18 +83,14 @@ impl SegmentWriter {
         let mut staged: BTreeMap<u32, Staged> = BTreeMap::new();
         for part in parts {
             writer.section(&part.section, &part.entries);
-            for (sink, rows) in part.staged {
+            for (sink, mut rows) in part.staged {
                 let all = staged.entry(sink).or_default();
                 all.rows += rows.rows;
-                if all.bytes.is_empty() {
-                    all.bytes = rows.bytes;
-                } else {
-                    all.bytes.extend_from_slice(&rows.bytes);
-                }
+                all.buffers.append(&mut rows.buffers);
             }
         }
         for (sink, rows) in staged.into_iter().filter(|(_, rows)| rows.rows > 0) {
-            writer.staged(&sinks[sink as usize], &rows);
+            writer.staged(&sinks[sink as usize], rows);
         }
         writer
     }
@@ -90,33 +100,40 @@ impl SegmentWriter {
         if entries.is_empty() {
             return;
         }
-        let start = self.bytes.len();
+        let (start, mut block) = (self.length, Vec::new());
         let mut groups: Vec<(u16, u64)> = Vec::new();
         for entry in entries.by_group() {
             if groups.last().is_none_or(|(group, _)| *group != entry.group) {
-                groups.push((entry.group, (self.bytes.len() - start) as u64));
+                groups.push((entry.group, self.length - start));
             }
+            let value = entry.value.unwrap_or_default();
             let value_length = entry.value.map_or(0, |value| value.len() as u32 + 1);
-            self.bytes.extend_from_slice(&(entry.key.len() as u32).to_le_bytes());
-            self.bytes.extend_from_slice(&value_length.to_le_bytes());
-            self.bytes.extend_from_slice(entry.key);
-            self.bytes.extend_from_slice(entry.value.unwrap_or_default());
+            let buffer = Buffer::open(&mut block);
+            buffer.extend_from_slice(&(entry.key.len() as u32).to_le_bytes());
+            buffer.extend_from_slice(&value_length.to_le_bytes());
+            buffer.extend_from_slice(entry.key);
+            buffer.extend_from_slice(value);
+            self.length += (8 + entry.key.len() + value.len()) as u64;
         }
-        let (length, crc) = self.closed(start);
-        let (name, start) = (name.to_owned(), start as u64);
-        self.footer.sections.push(Section { name, start, length, crc, groups });
+        let (length, crc) = (self.length - start, crc(&block));
+        self.buffers.append(&mut block);
+        self.footer.sections.push(Section { name: name.to_owned(), start, length, crc, groups });
     }
 
-    fn staged(&mut self, sink: &str, rows: &Staged) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(&rows.bytes);
-        let (length, crc) = self.closed(start);
-        let (sink, start, rows) = (sink.to_owned(), start as u64, rows.rows);
-        self.footer.staged.push(StagedBlock { sink, start, length, crc, rows });
+    fn staged(&mut self, sink: &str, Staged { mut buffers, rows }: Staged) {
+        let (start, crc) = (self.length, crc(&buffers));
+        let length = buffers.iter().map(|buffer| buffer.len() as u64).sum();
+        self.length += length;
+        self.buffers.append(&mut buffers);
+        self.footer.staged.push(StagedBlock { sink: sink.to_owned(), start, length, crc, rows });
     }
 
-    fn closed(&self, start: usize) -> (u64, u32) {
-        ((self.bytes.len() - start) as u64, crc32fast::hash(&self.bytes[start..]))
+    fn append<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>) {
+        let buffer = Buffer::open(&mut self.buffers);
+        for part in parts {
+            buffer.extend_from_slice(part);
+            self.length += part.len() as u64;
+        }
     }
 
     /// The rows in here, by sink, as a manifest refers to them.
@@ -144,15 +161,36 @@ impl SegmentWriter {
     ///
     /// # Errors
     /// If the footer cannot be encoded.
-    pub fn finish(mut self) -> Result<Vec<u8>> {
+    pub fn finish(mut self) -> Result<SegmentBytes> {
         let footer = postcard::to_stdvec(&self.footer)
             .map_err(|error| JobError::checkpoint("cannot encode a segment").caused_by(error))?;
-        self.bytes.extend_from_slice(&footer);
-        self.bytes.extend_from_slice(&(footer.len() as u32).to_le_bytes());
-        self.bytes.extend_from_slice(&crc32fast::hash(&footer).to_le_bytes());
-        self.bytes.extend_from_slice(MAGIC);
-        Ok(self.bytes)
+        let length = (footer.len() as u32).to_le_bytes();
+        let crc = crc32fast::hash(&footer).to_le_bytes();
+        self.append([footer.as_slice(), &length, &crc, MAGIC]);
+        let mut hash = Xxh3::new();
+        self.buffers.iter().for_each(|buffer| hash.update(buffer));
+        let hash = format!("{:032x}", hash.digest128());
+        Ok(SegmentBytes { buffers: self.buffers, length: self.length, hash })
     }
+}
+
+impl SegmentBytes {
+    /// What a manifest says of this file under a name.
+    #[must_use]
+    pub fn named(self, name: String, epoch: Epoch, tier: u8) -> SegmentRef {
+        SegmentRef { name, length: self.length, hash: self.hash, epoch, tier }
+    }
+
+    /// The parts of the file, in order.
+    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        self.buffers.iter().map(|buffer| buffer.as_slice())
+    }
+}
+
+fn crc(buffers: &[Buffer]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    buffers.iter().for_each(|buffer| crc.update(buffer));
+    crc.finalize()
 }
 
 /// The hash by which a manifest knows a file: XXH3-128 of its bytes, in hexadecimal.

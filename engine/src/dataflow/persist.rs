@@ -3,7 +3,7 @@
 
 use super::graph::{PartStream, Shared};
 use super::stage::Part;
-use crate::checkpoint::{Folder, SegmentRef, SegmentWriter, Written, file_hash};
+use crate::checkpoint::{Folder, SegmentWriter, Written};
 use crate::error::Result;
 use crate::metrics::CheckpointCounters;
 use crate::time::Epoch;
@@ -35,11 +35,10 @@ impl SegmentSettings {
         let name = format!("g{}-e{epoch}-w{}.segment", self.generation, self.worker);
         let staged = writer.staged_refs(&name, epoch);
         let has_state = writer.has_state();
-        let bytes = writer.finish()?;
-        self.folder.put(&name, &bytes)?;
-        self.counters.bytes.fetch_add(bytes.len() as u64, Relaxed);
-        let (length, hash) = (bytes.len() as u64, file_hash(&bytes));
-        let segment = SegmentRef { name, length, hash, epoch, tier: 0 };
+        let file = writer.finish()?;
+        self.folder.put(&name, file.slices())?;
+        self.counters.bytes.fetch_add(file.length, Relaxed);
+        let segment = file.named(name, epoch, 0);
         let worker = self.worker as u32;
         Ok(Written { epoch, worker, segment: has_state.then_some(segment), staged })
     }

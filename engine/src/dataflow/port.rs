@@ -3,6 +3,7 @@
 
 use super::edge::{Body, Parcel, Payload};
 use super::stage::StageId;
+use crate::buffer::Buffer;
 use crate::error::Result;
 use crate::event::{Data, Event};
 use crate::time::Watermark;
@@ -91,7 +92,7 @@ impl<T: Data> Port<T> {
 #[derive(Clone, Debug, Default)]
 pub struct Staged {
     /// Encoded rows, framed by the sink's encoder.
-    pub bytes: Vec<u8>,
+    pub buffers: Vec<Buffer>,
     /// How many rows.
     pub rows: u64,
 }

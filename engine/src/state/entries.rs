@@ -1,22 +1,15 @@
 //! A buffer of encoded state changes: what an increment of a checkpoint is made of.
 
+use crate::buffer::Buffer;
 use crate::error::{JobError, Result};
 use serde::Serialize;
-
-/// Bytes at which a run is full. A buffer that grew for a whole increment would be copied each time
-/// it doubles, which stops the worker for longer than all else.
-const RUN_BYTES: usize = 1 << 20;
 
 /// Encoded changes in the order they were made, with the key group of each.
 #[derive(Clone, Debug, Default)]
 pub struct Entries {
-    runs: Vec<Run>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Run {
-    bytes: Vec<u8>,
-    index: Vec<Position>,
+    buffers: Vec<Buffer>,
+    /// Of each buffer, where its entries are.
+    index: Vec<Vec<Position>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,26 +36,32 @@ impl Entries {
     /// How many changes there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.runs.iter().map(|run| run.index.len()).sum()
+        self.index.iter().map(Vec::len).sum()
     }
 
     /// Whether nothing changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.index.is_empty()
     }
 
-    /// Adds a value.
+    /// Adds a value; gives the bytes it takes.
     ///
     /// # Errors
     /// If the value cannot be encoded, or is larger than 4 GiB.
-    pub fn put(&mut self, group: u16, key: &impl Serialize, value: &impl Serialize) -> Result<()> {
-        let run = self.open_run();
-        let start = run.bytes.len();
-        run.append(key)?;
-        let key_end = run.bytes.len();
-        run.append(value)?;
-        run.close(group, false, start, key_end)
+    pub fn put(
+        &mut self,
+        group: u16,
+        key: &impl Serialize,
+        value: &impl Serialize,
+    ) -> Result<usize> {
+        let (buffer, index) = self.open();
+        let start = buffer.len();
+        append(buffer, key)?;
+        let key_end = buffer.len();
+        append(buffer, value)?;
+        index.push(Position::new(group, false, start, key_end, buffer.len())?);
+        Ok(buffer.len() - start)
     }
 
     /// Adds a removal.
@@ -70,11 +69,11 @@ impl Entries {
     /// # Errors
     /// If the key cannot be encoded, or is larger than 4 GiB.
     pub fn remove(&mut self, group: u16, key: &impl Serialize) -> Result<()> {
-        let run = self.open_run();
-        let start = run.bytes.len();
-        run.append(key)?;
-        let end = run.bytes.len();
-        run.close(group, true, start, end)
+        let (buffer, index) = self.open();
+        let start = buffer.len();
+        append(buffer, key)?;
+        index.push(Position::new(group, true, start, buffer.len(), buffer.len())?);
+        Ok(())
     }
 
     /// Adds an entry that is encoded already.
@@ -82,17 +81,20 @@ impl Entries {
     /// # Errors
     /// If it is larger than 4 GiB.
     pub fn push(&mut self, entry: Entry<'_>) -> Result<()> {
-        let run = self.open_run();
-        let start = run.bytes.len();
-        run.bytes.extend_from_slice(entry.key);
-        let key_end = run.bytes.len();
-        run.bytes.extend_from_slice(entry.value.unwrap_or_default());
-        run.close(entry.group, entry.value.is_none(), start, key_end)
+        let (buffer, index) = self.open();
+        let start = buffer.len();
+        buffer.extend_from_slice(entry.key);
+        let key_end = buffer.len();
+        buffer.extend_from_slice(entry.value.unwrap_or_default());
+        let removed = entry.value.is_none();
+        index.push(Position::new(entry.group, removed, start, key_end, buffer.len())?);
+        Ok(())
     }
 
     /// The changes in the order they were made.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.runs.iter().flat_map(|run| run.index.iter().map(|at| run.entry(*at)))
+        let runs = self.buffers.iter().zip(&self.index);
+        runs.flat_map(|(buffer, index)| index.iter().map(|at| at.entry(buffer)))
     }
 
     /// The changes by key group; those of a group in the order they were made.
@@ -103,46 +105,40 @@ impl Entries {
         entries
     }
 
-    fn open_run(&mut self) -> &mut Run {
-        if self.runs.last().is_none_or(|run| run.bytes.len() >= RUN_BYTES) {
-            // The first run grows with what there is; a second one shows that there is much.
-            let reserved = if self.runs.is_empty() { 0 } else { RUN_BYTES + RUN_BYTES / 8 };
-            let index = Vec::with_capacity(self.runs.last().map_or(0, |run| run.index.len()));
-            self.runs.push(Run { bytes: Vec::with_capacity(reserved), index });
+    fn open(&mut self) -> (&mut Buffer, &mut Vec<Position>) {
+        Buffer::open(&mut self.buffers);
+        if self.index.len() < self.buffers.len() {
+            self.index.push(Vec::with_capacity(self.index.last().map_or(0, Vec::len)));
         }
-        let last = self.runs.len() - 1;
-        &mut self.runs[last]
+        let last = self.index.len() - 1;
+        (&mut self.buffers[last], &mut self.index[last])
     }
 }
 
-impl Run {
-    fn entry(&self, at: Position) -> Entry<'_> {
-        let value = &self.bytes[at.key_end as usize..at.end as usize];
-        Entry {
-            group: at.group,
-            key: &self.bytes[at.start as usize..at.key_end as usize],
-            value: (!at.removed).then_some(value),
-        }
-    }
-
-    fn append(&mut self, part: &impl Serialize) -> Result<()> {
-        let bytes = std::mem::take(&mut self.bytes);
-        self.bytes = postcard::to_extend(part, bytes)
-            .map_err(|error| JobError::failed("state cannot be encoded").caused_by(error))?;
-        Ok(())
-    }
-
-    fn close(&mut self, group: u16, removed: bool, start: usize, key_end: usize) -> Result<()> {
+impl Position {
+    fn new(group: u16, removed: bool, start: usize, key_end: usize, end: usize) -> Result<Self> {
         let fit = |n: usize| {
             u32::try_from(n).map_err(|_| {
                 JobError::failed("an entry of the state is larger than 4 GiB")
                     .hint("keep the state in smaller entries, under more keys")
             })
         };
-        let (start, key_end, end) = (fit(start)?, fit(key_end)?, fit(self.bytes.len())?);
-        self.index.push(Position { group, removed, start, key_end, end });
-        Ok(())
+        let (start, key_end, end) = (fit(start)?, fit(key_end)?, fit(end)?);
+        Ok(Self { group, removed, start, key_end, end })
     }
+
+    fn entry(self, buffer: &[u8]) -> Entry<'_> {
+        let value = &buffer[self.key_end as usize..self.end as usize];
+        let key = &buffer[self.start as usize..self.key_end as usize];
+        Entry { group: self.group, key, value: (!self.removed).then_some(value) }
+    }
+}
+
+fn append(buffer: &mut Buffer, part: &impl Serialize) -> Result<()> {
+    let bytes = std::mem::take(&mut **buffer);
+    **buffer = postcard::to_extend(part, bytes)
+        .map_err(|error| JobError::failed("state cannot be encoded").caused_by(error))?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 const CHUNK_BITS: u32 = 12;
 const CHUNK: usize = 1 << CHUNK_BITS;
 
+/// Encoded bytes after which other work gets a turn.
+const SLICE_BYTES: usize = 1 << 19;
+
 /// How many lookups ahead an entry is fetched: about as many lines as a core can wait for at once.
 const ENTRIES_AHEAD: usize = 24;
 /// How many lookups ahead its place in the index is fetched.
@@ -180,14 +183,18 @@ impl<A: Address, S: State> Table<A, S> {
         Ok(())
     }
 
-    /// Encodes up to `limit` pending entries; true when none are left.
+    /// Encodes up to `limit` pending entries, fewer if they are large; true when none are left.
     ///
     /// # Errors
     /// If a value cannot be encoded.
     pub fn encode_slice(&mut self, limit: usize) -> Result<bool> {
+        let mut bytes = 0;
         for _ in 0..limit {
             let Some(slot) = self.pending.first() else { return Ok(true) };
-            self.settle_pending(slot)?;
+            bytes += self.settle_pending(slot)?;
+            if bytes > SLICE_BYTES {
+                break;
+            }
         }
         Ok(self.pending.first().is_none())
     }
@@ -242,13 +249,13 @@ impl<A: Address, S: State> Table<A, S> {
         Ok(())
     }
 
-    /// Encodes the entry if the pending increment still waits for it.
-    fn settle_pending(&mut self, slot: u32) -> Result<()> {
+    /// Encodes the entry if the pending increment still waits for it; gives the bytes it takes.
+    fn settle_pending(&mut self, slot: u32) -> Result<usize> {
         if !self.pending.remove(slot) {
-            return Ok(());
+            return Ok(0);
         }
         let entry = &self.chunks[slot as usize >> CHUNK_BITS][slot as usize & (CHUNK - 1)];
-        let Some(entry) = entry else { return Ok(()) };
+        let Some(entry) = entry else { return Ok(0) };
         let kept = Kept {
             event_deadline: self.event_timers.deadline(slot),
             clock_deadline: self.clock_timers.deadline(slot),

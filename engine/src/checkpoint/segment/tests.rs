@@ -15,8 +15,13 @@ fn segment() -> Vec<u8> {
         entries.remove(3, &99_u16).unwrap();
         writer.section(name, &entries);
     }
-    writer.staged("rows", &Staged { rows: 2, bytes: b"one two".to_vec() });
-    writer.finish().unwrap()
+    let mut buffers = Vec::new();
+    Buffer::open(&mut buffers).extend_from_slice(b"one two");
+    writer.staged("rows", Staged { rows: 2, buffers });
+    let segment = writer.finish().unwrap();
+    let bytes = segment.slices().collect::<Vec<_>>().concat();
+    assert_eq!((bytes.len() as u64, file_hash(&bytes)), (segment.length, segment.hash));
+    bytes
 }
 
 /// A file around this footer, with checksums that are right.
