@@ -94,6 +94,9 @@ impl<A: Address, S: State> Table<A, S> {
     /// before each use of `hashes[at]`, for `at` from 0 on: first where an entry is comes near,
     /// then the entry, then it is used.
     pub fn fetch_ahead(&self, hashes: &[u64], at: usize) {
+        if self.len() < CHUNK {
+            return; // so small that it is near
+        }
         let (index, entries) = match at {
             0 => (0..INDEX_AHEAD + 1, 0..ENTRIES_AHEAD + 1),
             _ => {
