@@ -1,6 +1,7 @@
 //! The server over real sockets: what a client folds is the view, and what breaks a rule is closed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attacks;
 mod client;
 mod connections;
 
