@@ -24,7 +24,6 @@ pub(super) struct Shared {
     pub(super) hub: Hub,
     pub(super) stats: Stats,
     pub(super) assets: Arc<[Asset]>,
-    pub(super) zones: Option<Arc<str>>,
     pub(super) limits: Limits,
     pub(super) allow_remote: bool,
     /// One permit per session. Bound: [`Limits::sessions`]; who finds none is refused.
@@ -38,7 +37,6 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/ws", get(socket))
         .route("/healthz", get(async || "ok\n"))
         .route("/stats", get(stats))
-        .route("/zones", get(zones))
         .route("/views", get(views))
         .route("/views/{view}", get(rows))
         .route("/views/{view}/{key}", get(row))
@@ -123,13 +121,6 @@ async fn file(State(shared): State<Shared>, uri: Uri, headers: HeaderMap) -> Res
 
 async fn stats(State(shared): State<Shared>) -> Response {
     json((shared.stats)().to_string())
-}
-
-/// No zones are an empty collection, so that the page need not tell the cases apart.
-async fn zones(State(shared): State<Shared>) -> Response {
-    let none = r#"{"type":"FeatureCollection","features":[]}"#;
-    let zones = shared.zones.as_deref().unwrap_or(none).to_owned();
-    ([(header::CONTENT_TYPE, "application/geo+json")], zones).into_response()
 }
 
 async fn views(State(shared): State<Shared>) -> Response {

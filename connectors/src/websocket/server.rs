@@ -41,21 +41,18 @@ pub struct ServerConfig {
     pub stats: Stats,
     /// The files of the page.
     pub assets: Vec<Asset>,
-    /// The zones of the job as a GeoJSON text, for the map.
-    pub zones: Option<String>,
     /// What a client may ask for.
     pub limits: Limits,
 }
 
 impl ServerConfig {
-    /// Serves views alone on `address`: no page, no zones, empty statistics.
+    /// Serves views alone on `address`: no page, empty statistics.
     pub fn new(address: impl Into<String>) -> Self {
         Self {
             address: address.into(),
             allow_remote: false,
             stats: Arc::new(|| serde_json::json!({})),
             assets: Vec::new(),
-            zones: None,
             limits: Limits::default(),
         }
     }
@@ -192,7 +189,6 @@ fn shared(hub: Hub, config: ServerConfig, stop: watch::Receiver<bool>) -> Shared
         hub,
         stats: config.stats,
         assets: config.assets.into(),
-        zones: config.zones.map(Arc::from),
         limits,
         allow_remote: config.allow_remote,
         sessions: Arc::new(Semaphore::new(limits.sessions())),

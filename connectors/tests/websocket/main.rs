@@ -194,7 +194,6 @@ fn views_and_files_are_served_over_plain_http() {
     hub.view("live").upsert("c", r#"{"lat":2}"#);
     let server = serve(&hub, |config| {
         config.assets.push(PAGE);
-        config.zones = Some("{}".to_owned());
         config.stats = Arc::new(|| json!({"read": 5}));
     });
     let views = r#"{"generation":7,"views":[{"name":"live","rows":2,"at":{"epoch":0,"seq":2}}]}"#;
@@ -205,7 +204,6 @@ fn views_and_files_are_served_over_plain_http() {
         ("/views/live/x", "no row \"x\" in \"live\"\n"),
         ("/views/trips", "no view \"trips\"; /views lists them\n"),
         ("/stats", r#"{"read":5}"#),
-        ("/zones", "{}"),
         ("/healthz", "ok\n"),
         ("/", "hello"),
     ] {
