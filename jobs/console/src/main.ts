@@ -66,6 +66,7 @@ async function main(): Promise<void> {
   client.subscribe("live", entities);
   client.subscribe("crossings", ticker.of("crossings"));
   client.subscribe("stops", ticker.of("stops"));
+  client.subscribe("trips", ticker.of("trips"));
   client.connect();
 }
 

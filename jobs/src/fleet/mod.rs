@@ -61,6 +61,7 @@ pub fn build(flow: &Flow) {
     crossings.sink("crossings", Output::named());
     let trip_gap = flow.setting("trip-gap", mins(5));
     let trips = entities.clone().trips("trips", trip_gap).map(TripRow::from);
+    trips.clone().ticker("trips");
     trips.sink("trips", Output::named());
     let Metres(radius_m) = flow.setting("stop-radius", Metres(100.0));
     let rule = StopRule { radius_m, at_least: flow.setting("stop-time", mins(5)) };
