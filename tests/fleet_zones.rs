@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use waystream::connectors::websocket::Hub;
 use waystream::engine::checkpoint::{Folder, LocalDisk};
 use waystream::engine::error::JobError;
 use waystream::engine::job::{JobConfig, Outcome, StopSignal, run};
@@ -14,11 +15,14 @@ use waystream::operators::{Flow, ms};
 struct Fleet {
     folder: tempfile::TempDir,
     settings: Vec<(&'static str, &'static str)>,
+    /// What the map is told.
+    hub: Hub,
 }
 
 impl Fleet {
     fn new(positions: impl IntoIterator<Item = Value>) -> Self {
-        let fleet = Self { folder: tempfile::tempdir().expect("a folder"), settings: Vec::new() };
+        let folder = tempfile::tempdir().expect("a folder");
+        let fleet = Self { folder, settings: Vec::new(), hub: Hub::new(1) };
         let lines: Vec<String> = positions.into_iter().map(|row| row.to_string()).collect();
         std::fs::write(fleet.path("positions.jsonl"), lines.join("\n") + "\n").expect("positions");
         fleet
@@ -49,6 +53,7 @@ impl Fleet {
         deployment.settings.insert("zones".to_owned(), zones);
         let settings = self.settings.iter().map(|(name, text)| ((*name).into(), (*text).into()));
         deployment.settings.extend(settings);
+        deployment.views = Some(Arc::new(self.hub.clone()));
         let folder = Folder::open(Arc::new(LocalDisk), self.path("checkpoints"));
         let mut config = JobConfig::new("fleet", folder.expect("checkpoints"));
         config.workers = 2;
@@ -67,6 +72,14 @@ impl Fleet {
             (text("zone"), text("event"), row["ts_ms"].as_i64().expect("a time"))
         };
         text.lines().map(row).collect()
+    }
+
+    /// Names of the zones on the map.
+    fn shown(&self) -> Vec<String> {
+        let mut names: Vec<_> =
+            self.hub.view("zones").rows().1.iter().map(|(name, _)| name.to_string()).collect();
+        names.sort();
+        names
     }
 
     /// Waits until so many crossings are committed.
@@ -106,11 +119,13 @@ fn other_zones_count_from_an_entitys_next_position() {
     fleet.write_zones(&[("pier", square()), ("stays", square())]);
     let (stop, job) = fleet.start("1x");
     assert_eq!(brief(&fleet.wait_for(2)), ["enter pier", "enter stays"]);
+    assert_eq!(fleet.shown(), ["pier", "stays"]);
 
     fleet.write_zones(&[("stays", square()), ("new wharf", square())]);
     let crossings = fleet.wait_for(4);
     assert_eq!(brief(&crossings[2..]), ["exit pier", "enter new wharf"]);
     assert_eq!(crossings[2].2, crossings[3].2, "both at the first position that met the zones");
+    assert_eq!(fleet.shown(), ["new wharf", "stays"], "the map draws what the job asks");
     stop.request();
     job.join().expect("a worker").expect("fleet stops");
 
@@ -122,6 +137,17 @@ fn other_zones_count_from_an_entitys_next_position() {
     let outcome = job.join().expect("a worker").expect("fleet stops");
     assert!(outcome.resumed_from.is_some());
     assert_eq!(fleet.crossings().len(), 6, "what did not change crossed nothing");
+}
+
+#[test]
+fn without_a_file_the_map_and_the_job_have_the_zones_of_the_harbour() {
+    let mut fleet = Fleet::new([position(0, 40.6446, -74.0586)]);
+    fleet.settings = vec![("zones", "")];
+    let (_, job) = fleet.start("max");
+    job.join().expect("a worker").expect("fleet runs");
+    let (crossings, shown) = (fleet.crossings(), fleet.shown());
+    assert!(!crossings.is_empty() && !shown.is_empty(), "{crossings:?} {shown:?}");
+    assert!(crossings.iter().all(|(zone, ..)| shown.contains(zone)), "{crossings:?} {shown:?}");
 }
 
 #[test]

@@ -158,4 +158,16 @@ impl<K: Key, T: Data, P: Operator<K, T>> Stage for KeyedStage<K, T, P> {
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         self.table.restore(key, value)
     }
+
+    fn refill(&mut self, context: &mut Context) -> Result<()> {
+        let mut batch = Vec::new();
+        for (_, entry) in self.table.iter() {
+            let Some(value) = self.operator.current(&entry.address, &entry.state) else { continue };
+            batch.push(Event::of_timer(Timestamp::MIN, value));
+            if batch.len() >= EMIT_BATCH {
+                self.port.push(context, std::mem::take(&mut batch))?;
+            }
+        }
+        self.port.push(context, batch)
+    }
 }

@@ -50,6 +50,14 @@ pub trait Operator<K: Key, T: Data>: 'static {
         Ok(())
     }
 
+    /// What an entry of the checkpoint that the job starts from says now, as if it had just been
+    /// emitted; told to views only, which begin empty. `None` where what was emitted cannot be told
+    /// from what is kept.
+    fn current(&self, address: &Self::Address, state: &Self::State) -> Option<Self::Output> {
+        let _ = (address, state);
+        None
+    }
+
     /// The watermark has moved and everything that was due by it is done. Called on each worker.
     fn on_watermark(&mut self, watermark: Timestamp) {
         let _ = watermark;

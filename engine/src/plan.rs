@@ -46,6 +46,7 @@ struct PlanParts {
     routings: BTreeMap<StageId, Routing>,
     sinks: Vec<PlannedSink>,
     ends: Vec<OpenEnd>,
+shown: Vec<Box<dyn Fn() -> Vec<StageId>>>,
     dead_letters: Port<DeadLetter>,
     dead_letters_taken: bool,
     error: Option<JobError>,
@@ -193,6 +194,9 @@ impl Plan {
             committer: Box::new(move || sink.committer()),
         });
         input.attach(move |context: &mut Context, batch: Vec<Event<T>>| {
+            if context.is_refill() {
+                return Ok(());
+            }
             let staged = context.staged(index);
             for event in &batch {
                 encoder.encode(&event.value, Buffer::open(&mut staged.buffers))?;
@@ -225,6 +229,13 @@ impl Plan {
         let (name, input) = (name.to_owned(), input.clone());
         let origins = Box::new(move || input.origins());
         self.0.parts.borrow_mut().ends.push(OpenEnd { name, kind, origins });
+    }
+
+    /// Notes a table that is shown behind `input` and begins empty: it is filled from what the
+    /// stages before it are restored with, see [`Operator::current`].
+    pub fn shown<T: Data>(&self, input: &Port<T>) {
+        let input = input.clone();
+        self.0.parts.borrow_mut().shown.push(Box::new(move || input.origins()));
     }
 
     /// The plan for looking at.
@@ -264,7 +275,10 @@ impl Plan {
         let parts = self.0.parts.take();
         match parts.error {
             Some(error) => Err(error),
-            None => Ok((parts.graph, parts.sinks)),
+            None => {
+                let shown = parts.shown.iter().flat_map(|origins| origins()).collect();
+                Ok((Graph { shown, ..parts.graph }, parts.sinks))
+            }
         }
     }
 
@@ -301,6 +315,9 @@ fn send_whole<K: Key, T: Data>(
     batch: Vec<Event<T>>,
     key_of: &impl Fn(&T) -> K,
 ) {
+    if context.is_refill() {
+        return;
+    }
     let routed: Vec<_> = batch.into_iter().map(|event| route(event, key_of)).collect();
     context.send(target, to, routed);
 }
@@ -312,6 +329,9 @@ fn send_split<K: Key, T: Data>(
     batch: Vec<Event<T>>,
     key_of: &impl Fn(&T) -> K,
 ) {
+    if context.is_refill() {
+        return;
+    }
     let expected = batch.len() / workers + batch.len() / 8 + 8;
     let mut split: Vec<Vec<Routed<K, T>>> =
         (0..workers).map(|_| Vec::with_capacity(expected)).collect();

@@ -43,6 +43,7 @@ impl WorkerRun {
         let groups = groups_of(worker.index(), worker.peers());
         let mut graph = start.graph;
         restore_graph(&mut graph, &start.folder, &start.manifest, &groups)?;
+        graph.refill(worker.index(), worker.peers())?;
         let shared = Shared::new(start.settings, start.background, start.failure);
         let probes = worker.dataflow::<u64, _, _>(|scope| {
             build(scope, graph, start.segments, start.line, &shared)

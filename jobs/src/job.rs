@@ -1,6 +1,5 @@
 //! A job as a binary offers it: a name, a line about it, and the function that declares it.
 
-use std::collections::BTreeMap;
 use waystream_engine::error::{JobError, Result};
 use waystream_operators::Flow;
 
@@ -13,21 +12,13 @@ pub struct Job {
     pub about: &'static str,
     /// Declares the job.
     pub build: fn(&Flow),
-    /// Zones for the live map as GeoJSON text, from the job's settings.
-    pub zones: fn(&BTreeMap<String, String>) -> Option<String>,
 }
 
 impl Job {
     /// A job of this name.
     #[must_use]
     pub const fn new(name: &'static str, about: &'static str, build: fn(&Flow)) -> Self {
-        Self { name, about, build, zones: |_| None }
-    }
-
-    /// The same job with zones on its map.
-    #[must_use]
-    pub const fn with_zones(self, zones: fn(&BTreeMap<String, String>) -> Option<String>) -> Self {
-        Self { zones, ..self }
+        Self { name, about, build }
     }
 }
 
@@ -35,7 +26,7 @@ impl Job {
 #[must_use]
 pub fn all() -> Vec<Job> {
     let about = "positions of anything that moves: live entities, cells, crossings, trips, stops";
-    vec![Job::new("fleet", about, crate::fleet::build).with_zones(crate::fleet::zones_text)]
+    vec![Job::new("fleet", about, crate::fleet::build)]
 }
 
 /// Refuses names that cannot be those of a binary's jobs: they name folders of checkpoints.

@@ -199,6 +199,10 @@ where
         Ok(())
     }
 
+    fn current(&self, address: &PerKey<K>, state: &S) -> Option<Change<K, S>> {
+        Some(Change::Upsert { key: address.0.clone(), state: state.clone() })
+    }
+
     fn on_timer(
         &mut self,
         slot: u32,

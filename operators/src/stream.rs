@@ -129,10 +129,15 @@ impl<T: Data> Stream<T> {
     /// ```
     #[must_use]
     pub fn inspect(self, look: impl Fn(&Event<T>) + 'static) -> Self {
-        self.each(move |event, out| {
-            look(&event);
-            out.push(event);
-        })
+        let port = Port::new(self.port.origins());
+        let out = port.clone();
+        self.port.attach(move |context, batch| {
+            if !context.is_refill() {
+                batch.iter().for_each(&look);
+            }
+            out.push(context, batch)
+        });
+        Self::new(self.flow, port)
     }
 
     /// Joins another stream of the same type to this one. The watermark is the lesser of both, so a

@@ -16,8 +16,11 @@ pub enum Shown {
 
 impl<T: Data> Stream<T> {
     /// Shows the stream as a table by key. Changes are shown at once, before their epoch is
-    /// committed; after a restart the table fills again as keys change. Costs nothing when the
-    /// deployment shows no views.
+    /// committed. Costs nothing when the deployment shows no views.
+    ///
+    /// **After a restart** a table behind [`live`](crate::Keyed::live) holds the state of every key
+    /// as of the checkpoint, before any event is read; for that, the functions between them are
+    /// called again. Other tables fill as keys change, as what was emitted is not kept.
     ///
     /// ```
     /// use waystream_operators::{EventTime, Flow, Shown, TestJob, Timestamp, Unset};
@@ -33,6 +36,7 @@ impl<T: Data> Stream<T> {
     pub fn view(self, name: &str, shown: impl Fn(&T) -> Shown + 'static) {
         self.flow().plan().end(EndKind::View, name, self.port());
         let Some(views) = self.flow().views() else { return };
+        self.flow().plan().shown(self.port());
         let name = name.to_owned();
         self.port().attach(move |_, batch| {
             let mut changes = Vec::with_capacity(batch.len());
@@ -47,7 +51,7 @@ impl<T: Data> Stream<T> {
         });
     }
 
-    /// Shows the latest records of the stream, newest last.
+    /// Shows the latest records of the stream, newest last. After a restart the list begins empty.
     ///
     /// ```
     /// use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset};
@@ -65,7 +69,10 @@ impl<T: Data> Stream<T> {
         self.flow().plan().end(EndKind::View, name, self.port());
         let Some(views) = self.flow().views() else { return };
         let name = name.to_owned();
-        self.port().attach(move |_, batch| {
+        self.port().attach(move |context, batch| {
+            if context.is_refill() {
+                return Ok(());
+            }
             let rows: Result<Vec<String>, JobError> =
                 batch.iter().map(|event| json(&name, &event.value)).collect();
             views.append(&name, rows?);

@@ -1,15 +1,17 @@
 // Opens the live map in a real browser: entities come, move, cross zones and answer to a click.
 //
-//   node map.mjs http://127.0.0.1:7700 [screenshot.png]
+//   node map.mjs http://127.0.0.1:7700 [screenshot.png [zones.geojson]]
 //
+// Zones of the job that are given are changed, to see the map follow.
 // CHROMIUM names the browser (default /usr/bin/chromium). Exit 0: all seen; 1: what was not.
+import { readFileSync, writeFileSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const PATIENCE_MS = Number(process.env.PATIENCE_MS ?? 60_000);
 const FEWEST = 10;
-const [url, screenshot] = process.argv.slice(2);
+const [url, screenshot, zones] = process.argv.slice(2);
 if (!url) {
-  console.error("usage: node map.mjs URL [SCREENSHOT.png]");
+  console.error("usage: node map.mjs URL [SCREENSHOT.png [ZONES.geojson]]");
   process.exit(1);
 }
 
@@ -89,6 +91,18 @@ async function see(page) {
     await page.screenshot({ path: screenshot });
     console.log(`screenshot: ${screenshot}`);
   }
+  if (zones) await step("other zones are drawn", () => changeZones(page));
+}
+
+/** Leaves one zone of the file and calls it something else. */
+async function changeZones(page) {
+  const collection = JSON.parse(readFileSync(zones, "utf8"));
+  const names = collection.features.map((zone) => zone.properties.name ?? zone.properties.id);
+  await until(page, (count) => window.__waystream.zones.length === count, names.length);
+  const [first] = collection.features;
+  first.properties.name = "Another Name";
+  writeFileSync(zones, JSON.stringify({ ...collection, features: [first] }));
+  await until(page, () => window.__waystream.zones.join() === "Another Name");
 }
 
 async function step(name, look) {

@@ -240,6 +240,6 @@ impl Drop for Subscription {
 }
 
 /// A lock whose holder panicked still guards a whole map: every step below leaves one.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

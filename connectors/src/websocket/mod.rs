@@ -2,6 +2,7 @@
 
 mod assets;
 mod bell;
+mod connections;
 mod hub;
 mod outbox;
 mod protocol;

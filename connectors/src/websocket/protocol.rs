@@ -47,9 +47,9 @@ pub mod close_code {
     pub const NO_PONG: u16 = 3002;
     /// No `hello` within 15 s.
     pub const NO_HELLO: u16 = 3003;
-    /// A message that is not of the protocol.
+    /// A message that is not of the protocol, or a frame that breaks RFC 6455.
     pub const BAD_MESSAGE: u16 = 3500;
-    /// A message above 64 KiB.
+    /// A message above 64 KiB, in one frame or in many. Who goes on sending may see 1006.
     pub const TOO_LARGE: u16 = 3501;
 }
 
@@ -60,8 +60,14 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Subscriptions of one connection.
     pub subscriptions: usize,
-    /// Connections at once; more are refused with 503.
+    /// Connections at once, at most half of the descriptors the process may have. The next one
+    /// takes the place of the one that has waited longest for its first request; if none does, it
+    /// waits until another ends. Three quarters may be WebSockets; more are refused with 503.
     pub connections: usize,
+    /// Wait for the whole header of a request, also of the next one on a connection.
+    pub header: Duration,
+    /// A connection that has not become a WebSocket is closed after so long.
+    pub exchange: Duration,
     /// Wait for `hello`.
     pub hello: Duration,
     /// Time between pings.
@@ -80,12 +86,21 @@ impl Default for Limits {
             message_bytes: 64 * 1024,
             subscriptions: 128,
             connections: 1_024,
+            header: Duration::from_secs(10),
+            exchange: Duration::from_secs(120),
             hello: Duration::from_secs(15),
             ping: Duration::from_secs(25),
             pong: Duration::from_secs(10),
             drain: Duration::from_secs(30),
             interval: Duration::from_millis(100),
         }
+    }
+}
+
+impl Limits {
+    /// WebSockets at once: the other connections are left for pages and plain requests.
+    pub(super) fn sessions(&self) -> usize {
+        self.connections - self.connections / 4
     }
 }
 

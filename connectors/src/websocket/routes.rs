@@ -1,17 +1,18 @@
 //! What is served over HTTP: the page, the socket, and every view as plain JSON.
 
 use super::assets::Asset;
+use super::connections::Slot;
 use super::hub::Hub;
 use super::protocol::{self, Limits, Position};
 use super::server::Stats;
 use super::session;
-use axum::Router;
 use axum::extract::{Path, Request, State, WebSocketUpgrade};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,10 +24,9 @@ pub(super) struct Shared {
     pub(super) hub: Hub,
     pub(super) stats: Stats,
     pub(super) assets: Arc<[Asset]>,
-    pub(super) zones: Option<Arc<str>>,
     pub(super) limits: Limits,
     pub(super) allow_remote: bool,
-    /// One permit per session. Bound: `limits.connections`; who finds none is refused.
+    /// One permit per session. Bound: [`Limits::sessions`]; who finds none is refused.
     pub(super) sessions: Arc<Semaphore>,
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -37,7 +37,6 @@ pub(super) fn router(shared: Shared) -> Router {
         .route("/ws", get(socket))
         .route("/healthz", get(async || "ok\n"))
         .route("/stats", get(stats))
-        .route("/zones", get(zones))
         .route("/views", get(views))
         .route("/views/{view}", get(rows))
         .route("/views/{view}/{key}", get(row))
@@ -47,9 +46,12 @@ pub(super) fn router(shared: Shared) -> Router {
 }
 
 /// Refuses what another site's page sends: a foreign `Origin`, and on loopback a foreign `Host`
-/// (a name that was rebound to this machine).
+/// (a name that was rebound to this machine). Of two hosts a proxy may have judged the other.
 async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let headers = request.headers();
+    if headers.get_all(header::HOST).iter().count() > 1 {
+        return (StatusCode::BAD_REQUEST, "a request has one Host\n").into_response();
+    }
     let host = text(headers, header::HOST).or(request.uri().authority().map(Authority::as_str));
     if !shared.allow_remote && !host.is_some_and(is_local) {
         return (StatusCode::FORBIDDEN, "this server answers to local names only\n")
@@ -87,7 +89,11 @@ fn is_local(host: &str) -> bool {
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-async fn socket(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
+async fn socket(
+    State(shared): State<Shared>,
+    Extension(slot): Extension<Slot>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     let Ok(permit) = shared.sessions.clone().try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many connections\n").into_response();
     };
@@ -98,7 +104,7 @@ async fn socket(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Resp
         .max_frame_size(limits.message_bytes)
         .on_upgrade(async move |socket| {
             session::serve(socket, hub, limits, stop).await;
-            drop(permit);
+            drop((permit, slot));
         })
 }
 
@@ -115,13 +121,6 @@ async fn file(State(shared): State<Shared>, uri: Uri, headers: HeaderMap) -> Res
 
 async fn stats(State(shared): State<Shared>) -> Response {
     json((shared.stats)().to_string())
-}
-
-/// No zones are an empty collection, so that the page need not tell the cases apart.
-async fn zones(State(shared): State<Shared>) -> Response {
-    let none = r#"{"type":"FeatureCollection","features":[]}"#;
-    let zones = shared.zones.as_deref().unwrap_or(none).to_owned();
-    ([(header::CONTENT_TYPE, "application/geo+json")], zones).into_response()
 }
 
 async fn views(State(shared): State<Shared>) -> Response {

@@ -1,11 +1,11 @@
 //! Starts and stops the server on threads of its own, loopback only unless told otherwise.
 
 use super::assets::Asset;
+use super::connections::{Connections, affordable};
 use super::hub::Hub;
 use super::protocol::Limits;
 use super::routes::{Shared, router};
-use super::session;
-use axum::serve::ListenerExt as _;
+use super::session::stopped;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -41,21 +41,18 @@ pub struct ServerConfig {
     pub stats: Stats,
     /// The files of the page.
     pub assets: Vec<Asset>,
-    /// The zones of the job as a GeoJSON text, for the map.
-    pub zones: Option<String>,
     /// What a client may ask for.
     pub limits: Limits,
 }
 
 impl ServerConfig {
-    /// Serves views alone on `address`: no page, no zones, empty statistics.
+    /// Serves views alone on `address`: no page, empty statistics.
     pub fn new(address: impl Into<String>) -> Self {
         Self {
             address: address.into(),
             allow_remote: false,
             stats: Arc::new(|| serde_json::json!({})),
             assets: Vec::new(),
-            zones: None,
             limits: Limits::default(),
         }
     }
@@ -137,20 +134,11 @@ impl Drop for Server {
 }
 
 fn run(runtime: Runtime, listener: TcpListener, shared: Shared) {
-    let sessions = shared.sessions.clone();
-    let all = u32::try_from(shared.limits.connections).unwrap_or(u32::MAX);
-    let mut stop = shared.stop.clone();
+    let (limits, mut stop) = (shared.limits, shared.stop.clone());
+    let connections = Connections::new(router(shared), limits, stop.clone());
     runtime.block_on(async move {
-        let stopped = async move { session::stopped(&mut stop).await };
-        let mut end = shared.stop.clone();
-        // Frames are whole when they are written: waiting to fill a packet only delays them.
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let serving = axum::serve(listener, router(shared)).with_graceful_shutdown(stopped);
-        let serving = tokio::spawn(serving.into_future());
-        session::stopped(&mut end).await;
-        let _ = timeout(STOPPING, sessions.acquire_many(all)).await;
+        let serving = tokio::spawn(connections.serve(listener));
+        stopped(&mut stop).await;
         let _ = timeout(STOPPING, serving).await;
     });
     runtime.shutdown_timeout(STOPPING);
@@ -195,14 +183,15 @@ fn listen(address: SocketAddr) -> io::Result<(Runtime, TcpListener, SocketAddr)>
 }
 
 fn shared(hub: Hub, config: ServerConfig, stop: watch::Receiver<bool>) -> Shared {
+    let connections = affordable(config.limits.connections);
+    let limits = Limits { connections, ..config.limits };
     Shared {
         hub,
         stats: config.stats,
         assets: config.assets.into(),
-        zones: config.zones.map(Arc::from),
-        limits: config.limits,
+        limits,
         allow_remote: config.allow_remote,
-        sessions: Arc::new(Semaphore::new(config.limits.connections)),
+        sessions: Arc::new(Semaphore::new(limits.sessions())),
         stop,
     }
 }

@@ -108,15 +108,23 @@ impl Session {
     async fn take(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         let text = match message {
             Some(Ok(Message::Text(text))) => text,
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+            Some(Ok(Message::Pong(_))) => {
                 self.seen = Instant::now();
                 return Ok(());
+            }
+            Some(Ok(Message::Ping(_))) => {
+                self.seen = Instant::now();
+                // Its answer has to leave before the next is heard: answers must not pile up.
+                return self.drain(None).await;
             }
             Some(Ok(Message::Binary(_))) => {
                 return Err(End::Close(close_code::BAD_MESSAGE, "messages are text"));
             }
             Some(Err(error)) if error.to_string().contains("too long") => {
                 return Err(End::Close(close_code::TOO_LARGE, "a message is above 64 KiB"));
+            }
+            Some(Err(error)) if !is_of_the_network(&error) => {
+                return Err(End::Close(close_code::BAD_MESSAGE, "a frame breaks RFC 6455"));
             }
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
         };
@@ -197,8 +205,20 @@ impl Session {
     }
 
     async fn send(&mut self, frame: String) -> Result<(), End> {
+        self.drain(Some(Message::Text(frame.into()))).await
+    }
+
+    /// Waits until everything has left, the last message too.
+    async fn drain(&mut self, last: Option<Message>) -> Result<(), End> {
         let begun = Instant::now();
-        let sent = timeout(self.limits.drain, self.sink.send(Message::Text(frame.into()))).await;
+        let sink = &mut self.sink;
+        let sending = async {
+            if let Some(message) = last {
+                sink.feed(message).await?;
+            }
+            sink.flush().await
+        };
+        let sent = timeout(self.limits.drain, sending).await;
         match sent {
             Ok(Ok(())) => {
                 let done = Instant::now();
@@ -211,6 +231,18 @@ impl Session {
             Err(_) => Err(End::Close(close_code::TOO_SLOW, "nothing was read for 30 s")),
         }
     }
+}
+
+/// Whether the connection broke, so that nothing can be said any more.
+fn is_of_the_network(error: &axum::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.is::<std::io::Error>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Ready when the server stops.

@@ -10,12 +10,13 @@ use super::stage::{Part, Stage, StageId};
 use super::stage_driver::add_stage;
 use crate::background::Background;
 use crate::clock::Clock;
+use crate::error::{JobError, Result};
 use crate::failure::Failure;
 use crate::job::StopSignal;
 use crate::source::SourceStage;
 use crate::time::Timestamp;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -123,6 +124,22 @@ pub(crate) struct SharedSettings {
 pub(crate) struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) edges: Vec<(StageId, StageId)>,
+    /// Stages with a table behind them that is shown.
+    pub(crate) shown: BTreeSet<StageId>,
+}
+
+impl Graph {
+    /// Fills the tables that are shown from what was restored.
+    pub(crate) fn refill(&mut self, worker: usize, workers: usize) -> Result<()> {
+        let mut context = Context::refill(worker, workers);
+        for node in self.nodes.iter_mut().filter(|node| self.shown.contains(&node.id)) {
+            if let NodeKind::Keyed(stage) = &mut node.kind {
+                let at = |error: JobError| error.at(format!("operator {}", node.name));
+                stage.refill(&mut context).map_err(at)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A stage to be run.

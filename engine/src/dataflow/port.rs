@@ -104,6 +104,7 @@ pub struct Context {
     workers: u32,
     edges: Vec<(StageId, Vec<Parcel>)>,
     staged: BTreeMap<u32, Staged>,
+    is_refill: bool,
 }
 
 impl Context {
@@ -113,7 +114,20 @@ impl Context {
             workers: workers as u32,
             edges: targets.iter().map(|target| (*target, Vec::new())).collect(),
             staged: BTreeMap::new(),
+            is_refill: false,
         }
+    }
+
+    /// For records that were put out before the checkpoint that the job starts from.
+    pub(crate) fn refill(worker: usize, workers: usize) -> Self {
+        Self { is_refill: true, ..Self::new(worker, workers, &[]) }
+    }
+
+    /// Whether the records at hand were put out before the job was started: they are for tables
+    /// that are shown and begin empty. Whoever counts, lists or forwards records has had them.
+    #[must_use]
+    pub fn is_refill(&self) -> bool {
+        self.is_refill
     }
 
     /// This worker's index.

@@ -58,6 +58,9 @@ pub(crate) trait Stage {
 
     /// Applies an entry of the checkpoint the job starts from.
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()>;
+
+    /// Puts out what every restored entry says now, in a [`Context::refill`].
+    fn refill(&mut self, context: &mut Context) -> Result<()>;
 }
 
 impl fmt::Debug for dyn Stage {

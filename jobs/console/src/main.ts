@@ -1,4 +1,4 @@
-/** The page: one connection, three views, and what is drawn of them. */
+/** The page: one connection, its views, and what is drawn of them. */
 
 import type { Map as MapView } from "maplibre-gl";
 import { Cells, type Mode } from "./cells";
@@ -10,7 +10,7 @@ import { ENTITY_LAYERS, fit, makeMap } from "./map";
 import { Panel, element } from "./panel";
 import { BANDS } from "./speed";
 import { Ticker } from "./ticker";
-import { loadZones } from "./zones";
+import { Zones } from "./zones";
 
 declare global {
   interface Window {
@@ -19,6 +19,7 @@ declare global {
       readonly entities: number;
       readonly moved: number;
       readonly crossings: number;
+      readonly zones: string[];
       position(key: string): [number, number] | undefined;
       keys(): string[];
       /** Where on the page an entity is drawn. */
@@ -36,7 +37,7 @@ async function main(): Promise<void> {
   const header = new Header(entities);
   drawLegend();
   const map = await makeMap("map");
-  const zoneName = await loadZones(map);
+  const zones = new Zones(map);
   const drawing = new Drawing(map, entities);
   const cells = new Cells(map, entities, drawing);
   const select = (key: string | undefined): void => {
@@ -50,18 +51,22 @@ async function main(): Promise<void> {
     const center = entities.all.get(key)?.at ?? seen;
     if (center) map.flyTo({ center, zoom: Math.max(map.getZoom(), CLOSE_ZOOM), duration: 800 });
   };
+  const zoneName = (id: string): string => zones.name(id);
   const ticker = new Ticker(element("ticker"), element("ticker-empty"), zoneName, visit);
   selectOnClick(map, select);
   chooseCells(cells);
   fitOnce(map, entities, cells);
-  expose(map, entities, ticker);
+  expose(map, entities, zones, ticker);
 
   const url = new URL("ws", document.baseURI);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   const client = new Client(url.href, (state, text) => header.connection(state, text));
+  // First, so that crossings find the names of their zones.
+  client.subscribe("zones", zones);
   client.subscribe("live", entities);
   client.subscribe("crossings", ticker.of("crossings"));
   client.subscribe("stops", ticker.of("stops"));
+  client.subscribe("trips", ticker.of("trips"));
   client.connect();
 }
 
@@ -113,7 +118,7 @@ function fitOnce(map: MapView, entities: Entities, cells: Cells): void {
   });
 }
 
-function expose(map: MapView, entities: Entities, ticker: Ticker): void {
+function expose(map: MapView, entities: Entities, zones: Zones, ticker: Ticker): void {
   window.__waystream = {
     get entities() {
       return entities.all.size;
@@ -123,6 +128,9 @@ function expose(map: MapView, entities: Entities, ticker: Ticker): void {
     },
     get crossings() {
       return ticker.crossings;
+    },
+    get zones() {
+      return zones.names();
     },
     position: (key) => entities.all.get(key)?.at,
     keys: () => [...entities.all.keys()],

@@ -19,6 +19,10 @@ export function duration(ms: number): string {
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+export function distance(metres: number): string {
+  return metres < 1_000 ? `${whole.format(metres)} m` : `${(metres / 1_000).toFixed(1)} km`;
+}
+
 /** A field of a row, with its unit where the name tells it. */
 export function field(name: string, value: unknown): string {
   if (value === null || value === undefined) return "–";

@@ -1,10 +1,10 @@
-/** The list of what happened: crossings and stops, the latest on top. */
+/** The list of what happened: crossings, stops and trips, the latest on top. */
 
 import type { Listener, Row } from "./client";
 import { type Position, number } from "./entities";
-import { duration, timeOfDay } from "./text";
+import { distance, duration, timeOfDay } from "./text";
 
-const MOST_LINES = 200;
+type View = "crossings" | "stops" | "trips";
 
 export class Ticker {
   crossings = 0;
@@ -17,13 +17,13 @@ export class Ticker {
     private readonly visit: (entity: string, seen: Position | undefined) => void,
   ) {}
 
-  /** The listener of one of the two views. */
-  of(view: "crossings" | "stops"): Listener {
+  /** The listener of one of the views. */
+  of(view: View): Listener {
     return {
       upsert: (key, row) => {
         const name = `${view} ${key}`;
         if (view === "crossings" && !this.lines.has(name)) this.crossings += 1;
-        this.add(name, view === "crossings" ? this.crossing(row) : this.stop(row));
+        this.add(name, this.lineOf(view, row));
       },
       remove: (key) => this.drop(`${view} ${key}`),
       folded: () => {
@@ -32,19 +32,26 @@ export class Ticker {
     };
   }
 
+  /** Adds a line above all that are no later. The server removes the oldest of each view. */
   private add(key: string, line: HTMLElement): void {
     this.drop(key);
     this.lines.set(key, line);
-    this.list.prepend(line);
-    if (this.lines.size > MOST_LINES) {
-      const oldest = this.lines.keys().next().value;
-      if (oldest !== undefined) this.drop(oldest);
+    const time = Number(line.dataset["time"]);
+    let next = this.list.firstElementChild;
+    while (next instanceof HTMLElement && Number(next.dataset["time"]) > time) {
+      next = next.nextElementSibling;
     }
+    this.list.insertBefore(line, next);
   }
 
   private drop(key: string): void {
     this.lines.get(key)?.remove();
     this.lines.delete(key);
+  }
+
+  private lineOf(view: View, row: Row): HTMLElement {
+    if (view === "crossings") return this.crossing(row);
+    return view === "stops" ? this.stop(row) : this.trip(row);
   }
 
   private crossing(row: Row): HTMLElement {
@@ -56,28 +63,41 @@ export class Ticker {
   }
 
   private stop(row: Row): HTMLElement {
-    const start = number(row["start_ms"]);
-    const end = number(row["end_ms"]);
-    const line = this.line(row, "stop", end);
-    const long = start !== undefined && end !== undefined ? ` for ${duration(end - start)}` : "";
-    line.append(text("what", `stopped${long}`));
+    const line = this.line(row, "stop", number(row["end_ms"]));
+    line.append(text("what", `stopped${lasting("for", row)}`));
+    return line;
+  }
+
+  private trip(row: Row): HTMLElement {
+    const line = this.line(row, "trip", number(row["end_ms"]));
+    const far = number(row["distance_m"]);
+    const what = far === undefined ? "" : ` of ${distance(far)}`;
+    line.append(text("what", `ended a trip${what}${lasting("in", row)}`));
     return line;
   }
 
   private line(row: Row, kind: string, time: number | undefined): HTMLElement {
     const line = document.createElement("li");
     line.dataset["kind"] = kind;
+    line.dataset["time"] = String(time ?? 0);
     const entity = String(row["entity_id"]);
     const name = document.createElement("button");
     name.type = "button";
     name.textContent = entity;
-    const lon = number(row["lon"]) ?? number(row["anchor_lon"]);
-    const lat = number(row["lat"]) ?? number(row["anchor_lat"]);
+    const lon = number(row["lon"]) ?? number(row["anchor_lon"]) ?? number(row["end_lon"]);
+    const lat = number(row["lat"]) ?? number(row["anchor_lat"]) ?? number(row["end_lat"]);
     const seen: Position | undefined = lon === undefined || lat === undefined ? undefined : [lon, lat];
     name.addEventListener("click", () => this.visit(entity, seen));
     line.append(text("when", time === undefined ? "" : timeOfDay(time)), name);
     return line;
   }
+}
+
+/** How long a row lasted, if it says so. */
+function lasting(word: string, row: Row): string {
+  const start = number(row["start_ms"]);
+  const end = number(row["end_ms"]);
+  return start === undefined || end === undefined ? "" : ` ${word} ${duration(end - start)}`;
 }
 
 function text(name: string, content: string): HTMLElement {

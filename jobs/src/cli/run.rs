@@ -38,9 +38,8 @@ pub(super) fn run(resolved: Resolved, arguments: &Run, form: &mut Form) -> Resul
     let started = clock.now();
     let server = if options.serve {
         let hub = Hub::new(started.0 as u64);
-        let zones = (job.zones)(&deployment.settings);
         deployment.views = Some(Arc::new(hub.clone()));
-        Some(serve(hub, &options, zones, metrics.clone())?)
+        Some(serve(hub, &options, metrics.clone())?)
     } else {
         None
     };
@@ -74,11 +73,10 @@ fn rejected(metrics: &Metrics) -> Option<JobError> {
 }
 
 /// Serves the live map and says where.
-fn serve(hub: Hub, options: &Options, zones: Option<String>, metrics: Metrics) -> Result<Server> {
+fn serve(hub: Hub, options: &Options, metrics: Metrics) -> Result<Server> {
     let mut config = ServerConfig::new(options.listen.clone());
     config.allow_remote = options.listen_remote;
     config.assets = console::ASSETS.to_vec();
-    config.zones = zones;
     config.stats = Arc::new(move || {
         let sources = metrics.sources();
         let events: u64 = sources.values().map(|source| source.accepted.load(Relaxed)).sum();

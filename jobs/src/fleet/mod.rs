@@ -11,7 +11,6 @@ pub use latest::{Latest, LiveRow};
 pub use position::Position;
 pub use rows::{CrossingRow, StopRow, TripRow};
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 use waystream_connectors::sink::Output;
 use waystream_connectors::source::Input;
@@ -55,14 +54,15 @@ pub fn build(flow: &Flow) {
     let live = live.map(LiveRow::from);
     live.clone().view("live", LiveRow::shown);
     live.sink("live", Output::named());
-    let crossings = entities.clone().geofence("crossings", zones(flow)).map(CrossingRow::from);
+    let zones = zones(flow);
+    flow.show_zones("zones", &zones);
+    let crossings = entities.clone().geofence("crossings", zones).map(CrossingRow::from);
     crossings.clone().ticker("crossings");
     crossings.sink("crossings", Output::named());
-    entities
-        .clone()
-        .trips("trips", flow.setting("trip-gap", mins(5)))
-        .map(TripRow::from)
-        .sink("trips", Output::named());
+    let trip_gap = flow.setting("trip-gap", mins(5));
+    let trips = entities.clone().trips("trips", trip_gap).map(TripRow::from);
+    trips.clone().ticker("trips");
+    trips.sink("trips", Output::named());
     let Metres(radius_m) = flow.setting("stop-radius", Metres(100.0));
     let rule = StopRule { radius_m, at_least: flow.setting("stop-time", mins(5)) };
     let stops = entities.stops("stops", rule).map(StopRow::from);
@@ -85,13 +85,4 @@ fn zones(flow: &Flow) -> ZoneSource {
         Zones::default()
     });
     zones.into()
-}
-
-/// The zones to draw on the map: those of the setting `zones`, or the harbour's.
-#[must_use]
-pub fn zones_text(settings: &BTreeMap<String, String>) -> Option<String> {
-    match settings.get("zones") {
-        None => Some(HARBOUR_ZONES.to_owned()),
-        Some(path) => std::fs::read_to_string(path).ok(),
-    }
 }

@@ -3,5 +3,6 @@
 mod command_line;
 mod plans;
 mod process;
+mod server;
 mod signals;
 mod terminal;

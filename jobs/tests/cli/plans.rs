@@ -31,6 +31,7 @@ fn fleet() {
           to sink crossings (not written)
 
         trips  (trips v2, gap of 300000 ms)
+          to view trips
           to sink trips
 
         stops  (stops v2)
@@ -76,14 +77,16 @@ fn as_a_flowchart() {
           s4 --> e3
           e4[("crossings")]
           s4 -.-> e4
-          e5[("trips")]
-          s5 -.-> e5
-          e6{{"stops"}}
-          s6 --> e6
-          e7[("stops")]
-          s6 -.-> e7
-          e8[("dead-letters")]
-          s0 -.-> e8
+          e5{{"trips"}}
+          s5 --> e5
+          e6[("trips")]
+          s5 -.-> e6
+          e7{{"stops"}}
+          s6 --> e7
+          e8[("stops")]
+          s6 -.-> e8
+          e9[("dead-letters")]
+          s0 -.-> e9
     "#]]
     .assert_eq(&chart);
 }

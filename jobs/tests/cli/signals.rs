@@ -4,13 +4,13 @@ use crate::process::Shell;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command};
 
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").args([name, &child.id().to_string()]).status();
     assert!(sent.expect("kill").success());
 }
 
 /// Reads lines until one holds `part`, and returns it.
-fn line_with(lines: &mut impl BufRead, part: &str) -> String {
+pub(crate) fn line_with(lines: &mut impl BufRead, part: &str) -> String {
     let mut seen = String::new();
     loop {
         let mut line = String::new();

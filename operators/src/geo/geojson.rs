@@ -3,6 +3,7 @@
 use super::ring::{Bounds, Ring, Vertex};
 use super::zones::ZonesError;
 use compact_str::{CompactString, ToCompactString, format_compact};
+use serde::Serialize;
 use serde_json::Value;
 
 /// A feature of a file: its name and, per polygon, the shell and the holes.
@@ -11,6 +12,34 @@ pub(super) struct Feature {
     pub(super) name: CompactString,
     pub(super) number: usize,
     pub(super) polygons: Vec<Vec<Ring>>,
+    /// As it is drawn on a map: GeoJSON with the properties that a map needs.
+    pub(super) text: Box<str>,
+}
+
+/// What is drawn of a feature.
+#[derive(Serialize)]
+struct Drawn<'a> {
+    r#type: &'static str,
+    id: &'a str,
+    properties: Called,
+    geometry: &'a Value,
+}
+
+/// What people call a feature.
+#[derive(Serialize)]
+struct Called {
+    name: CompactString,
+}
+
+fn drawn(
+    id: &str,
+    called: Option<CompactString>,
+    geometry: &Value,
+) -> Result<Box<str>, ZonesError> {
+    let properties = Called { name: called.unwrap_or_else(|| id.into()) };
+    let drawn = Drawn { r#type: "Feature", id, properties, geometry };
+    let text = serde_json::to_string(&drawn);
+    text.map(String::into_boxed_str).map_err(|error| ZonesError::NotGeoJson(error.to_string()))
 }
 
 /// Reads a feature collection, a feature or a bare geometry.
@@ -40,7 +69,8 @@ fn bare_geometry(root: &Value, budget: &mut Budget) -> Result<Feature, ZonesErro
     let name = CompactString::const_new("0");
     let reader = Reader { number: 0, name: &name, budget };
     let polygons = reader.geometry(root)?;
-    Ok(Feature { name, number: 0, polygons })
+    let text = drawn(&name, None, root)?;
+    Ok(Feature { name, number: 0, polygons, text })
 }
 
 fn feature(value: &Value, number: usize, budget: &mut Budget) -> Result<Feature, ZonesError> {
@@ -49,14 +79,20 @@ fn feature(value: &Value, number: usize, budget: &mut Budget) -> Result<Feature,
     if kind(value) != Some("Feature") {
         return Err(reader.refuse("is not of type `Feature`", "wrap each geometry in a feature"));
     }
-    let polygons = reader.geometry(value.get("geometry").unwrap_or(&Value::Null))?;
-    Ok(Feature { name, number, polygons })
+    let geometry = value.get("geometry").unwrap_or(&Value::Null);
+    let polygons = reader.geometry(geometry)?;
+    let text = drawn(&name, property(value, "name"), geometry)?;
+    Ok(Feature { name, number, polygons, text })
 }
 
 /// The `id` property, else the GeoJSON `id`, else the `name` property.
 fn name_of(feature: &Value) -> Option<CompactString> {
-    let property = |name| feature.get("properties").and_then(|all| text_of(all.get(name)));
-    property("id").or_else(|| text_of(feature.get("id"))).or_else(|| property("name"))
+    let id = property(feature, "id").or_else(|| text_of(feature.get("id")));
+    id.or_else(|| property(feature, "name"))
+}
+
+fn property(feature: &Value, name: &str) -> Option<CompactString> {
+    text_of(feature.get("properties")?.get(name))
 }
 
 fn text_of(value: Option<&Value>) -> Option<CompactString> {

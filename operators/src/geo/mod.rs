@@ -15,6 +15,7 @@ mod trips;
 mod zone_file;
 mod zone_index;
 mod zone_source;
+mod zone_view;
 mod zones;
 #[cfg(test)]
 mod zones_tests;

@@ -1,11 +1,13 @@
 //! The zones in force, which may be replaced while a job runs.
 
 use super::zone_file::ZoneFile;
+use super::zone_view::ZoneView;
 use super::zones::{ZoneSettings, Zones};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use waystream_engine::error::Result;
+use waystream_engine::spec::Views;
 use waystream_engine::time::Timestamp;
 
 /// The zones in force, shared by all workers of a process and whoever replaces them.
@@ -33,6 +35,7 @@ struct Shared {
     version: AtomicU64,
     zones: RwLock<Arc<Zones>>,
     file: Option<ZoneFile>,
+    views: Mutex<Vec<ZoneView>>,
 }
 
 impl ZoneSource {
@@ -56,13 +59,27 @@ impl ZoneSource {
 
     fn of(zones: Zones, file: Option<ZoneFile>) -> Self {
         let zones = RwLock::new(Arc::new(zones));
-        Self(Arc::new(Shared { version: AtomicU64::new(0), zones, file }))
+        Self(Arc::new(Shared { version: AtomicU64::new(0), zones, file, views: Mutex::default() }))
     }
 
     /// Puts other zones in force.
     pub fn replace(&self, zones: Zones) {
         *self.0.zones.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(zones);
         self.0.version.fetch_add(1, Release);
+        let mut views = self.0.views.lock().unwrap_or_else(PoisonError::into_inner);
+        // Read under the lock: of two who replace at once, the later is shown last.
+        let zones = self.current();
+        views.iter_mut().for_each(|view| view.show(&zones));
+    }
+
+    /// Shows the zones in force from now on; a view that is shown already stays.
+    pub(super) fn show(&self, views: Arc<dyn Views>, name: &str) {
+        let mut shown = self.0.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.iter().all(|view| view.name() != name) {
+            let mut view = ZoneView::new(views, name);
+            view.show(&self.current());
+            shown.push(view);
+        }
     }
 
     /// The zones in force.

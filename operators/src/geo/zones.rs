@@ -46,6 +46,7 @@ pub struct Zones {
 struct Zone {
     name: CompactString,
     shape: Shape,
+    feature: Box<str>,
 }
 
 /// How zones are loaded.
@@ -177,7 +178,7 @@ impl Zones {
         let zone = |feature: Feature| {
             let edges: Vec<Edge> =
                 feature.polygons.iter().flatten().flat_map(Ring::edges).collect();
-            Zone { name: feature.name, shape: Shape::new(&edges) }
+            Zone { name: feature.name, shape: Shape::new(&edges), feature: feature.text }
         };
         let zones: Vec<_> = features.into_iter().map(zone).collect();
         let shapes: Vec<_> = zones.iter().map(|zone| &zone.shape).collect();
@@ -219,6 +220,13 @@ impl Zones {
     /// The names of all zones, in order.
     pub fn names(&self) -> impl Iterator<Item = &CompactString> {
         self.zones.iter().map(|zone| &zone.name)
+    }
+
+    /// The zone of this name as a GeoJSON feature, to be drawn; its property `name` is for people.
+    #[must_use]
+    pub fn feature(&self, name: &str) -> Option<&str> {
+        let at = self.zones.binary_search_by(|zone| zone.name.as_str().cmp(name)).ok()?;
+        Some(&self.zones[at].feature)
     }
 
     /// How many zones there are.
