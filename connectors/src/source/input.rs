@@ -44,7 +44,7 @@ pub type MakeGenerator<R> = fn(&SourceUrl) -> Result<Generator<R>>;
 ///     lat: f64,
 /// }
 ///
-/// let pings = Input::json(Some("jsonl:pings.jsonl?speed=60x"))
+/// let pings = Input::at("jsonl:pings.jsonl?speed=60x")
 ///     .time_of(|ping: &Ping| ping.ts)
 ///     .check(|ping| match ping.lat {
 ///         -90.0..=90.0 => Ok(()),
@@ -78,17 +78,10 @@ impl<R: Data> Input<R> {
         }
     }
 
-    /// JSON records from the URL that the deployment gives, or from this one.
+    /// Records from this URL, unless the deployment gives another.
     #[must_use]
-    pub fn json(default_url: Option<&str>) -> Self {
-        Self { default_url: default_url.map(str::to_owned), ..Self::records() }
-    }
-
-    /// The URL to read if the deployment gives none.
-    #[must_use]
-    pub fn default_url(mut self, url: impl Into<String>) -> Self {
-        self.default_url = Some(url.into());
-        self
+    pub fn at(default_url: impl Into<String>) -> Self {
+        Self { default_url: Some(default_url.into()), ..Self::records() }
     }
 
     /// A check of every decoded record; what it refuses goes to the dead letters.

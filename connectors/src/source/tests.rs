@@ -122,7 +122,7 @@ fn urls() {
 #[test]
 fn the_deployment_wins_over_the_default() {
     let identity = |input, url| open(input, url).unwrap().identity();
-    let with_default = || Input::json(Some("jsonl:a.jsonl"));
+    let with_default = || Input::at("jsonl:a.jsonl");
     assert_eq!(identity(with_default(), None), "jsonl:a.jsonl");
     assert_eq!(identity(with_default(), Some("csv:b.csv")), "csv:b.csv");
     let paced = with_default().time_of(|ping| Timestamp(ping.ts));

@@ -34,7 +34,7 @@ pub fn build(flow: &Flow) {
     let resolution = flow.setting("resolution", Resolution::DEFAULT);
     let out_of_order = flow.setting("out-of-order", Duration::ZERO);
     let expire_after = flow.setting("expire-after", NEVER);
-    let input = Input::records().default_url(BUNDLED).check(Position::check).time_of(Position::at);
+    let input = Input::at(BUNDLED).check(Position::check).time_of(Position::at);
     let event_time = EventTime::by(Position::at).out_of_order(out_of_order);
     let positions = flow.source("positions", input, event_time);
 
