@@ -1,4 +1,4 @@
-//! The input of `fleet`: a position of an entity at a time.
+//! The input of `fleet`: fixes, each the position of an entity at a time.
 
 use compact_str::CompactString;
 use serde::de::{self, Visitor};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::ops::RangeInclusive;
 use waystream_connectors::format::Rejection;
-use waystream_operators::{Located, Moving, Position as Place, Timestamp};
+use waystream_operators::{Located, Moving, Position, Timestamp};
 
 /// Longest allowed `entity_id`, in bytes.
 const MAX_ID_BYTES: usize = 256;
@@ -14,9 +14,9 @@ const MAX_ID_BYTES: usize = 256;
 /// the watermark past everything else.
 const TIMES_MS: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
-/// A position as it was reported. Unknown fields are ignored.
+/// A position of an entity as it was reported. Unknown fields are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Position {
+pub struct Fix {
     /// Who.
     pub entity_id: CompactString,
     /// When: epoch milliseconds, or RFC 3339 text.
@@ -37,7 +37,7 @@ pub struct Position {
     pub kind: Option<CompactString>,
 }
 
-impl Position {
+impl Fix {
     /// Event time.
     #[must_use]
     pub fn at(&self) -> Timestamp {
@@ -73,14 +73,14 @@ impl Position {
     }
 }
 
-impl Located for Position {
-    /// The degrees are in range: the source takes no others, see [`Position::check`].
-    fn position(&self) -> Place {
-        Place::clamped(self.lat, self.lon)
+impl Located for Fix {
+    /// The degrees are in range: the source takes no others, see [`Fix::check`].
+    fn position(&self) -> Position {
+        Position::clamped(self.lat, self.lon)
     }
 }
 
-impl Moving for Position {
+impl Moving for Fix {
     fn speed(&self) -> Option<f64> {
         self.speed.map(f64::from)
     }

@@ -1,6 +1,6 @@
 //! Rows of the sinks `crossings`, `trips` and `stops`.
 
-use super::position::Position;
+use super::fix::Fix;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use waystream_operators::{Crossing, CrossingKind, Stop, Trip};
@@ -22,10 +22,10 @@ pub struct CrossingRow {
     pub lon: f64,
 }
 
-impl From<Crossing<Position>> for CrossingRow {
-    fn from(crossing: Crossing<Position>) -> Self {
+impl From<Crossing<Fix>> for CrossingRow {
+    fn from(crossing: Crossing<Fix>) -> Self {
         let Crossing { zone, event, value } = crossing;
-        let Position { entity_id, ts, lat, lon, .. } = value;
+        let Fix { entity_id, ts, lat, lon, .. } = value;
         Self { entity_id, zone, event, ts_ms: ts, lat, lon }
     }
 }
