@@ -11,8 +11,6 @@ mod url;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
-mod model_disk;
-#[cfg(test)]
 mod trouble;
 
 pub use output::Output;
