@@ -6,7 +6,6 @@ mod jsonl;
 mod output;
 mod parquet;
 mod stdout;
-mod url;
 
 #[cfg(test)]
 mod crash;

@@ -1,11 +1,12 @@
 //! A job's input: the record's own rules in code, and a URL that says where the records are.
 
+use super::Pace;
 use super::pace::parse_speed;
-use super::{Pace, SourceUrl};
 use crate::file::{FileFormat, FileSource};
 use crate::format::Check;
 use crate::generator::Generator;
 use crate::parquet::{Columns, ParquetSource};
+use crate::url::Url;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ const DEFAULT_MEMORY_BYTES: usize = 256 << 20;
 const SCHEMES: [&str; 4] = ["parquet", "jsonl", "csv", "gen"];
 
 /// Makes a generator from its URL; see [`Input::generated`].
-pub type MakeGenerator<R> = fn(&SourceUrl) -> Result<Generator<R>>;
+pub type MakeGenerator<R> = fn(&Url) -> Result<Generator<R>>;
 
 /// Records of type `R` from wherever the URL says: `parquet:GLOB`, `jsonl:GLOB`, `csv:GLOB` or
 /// `gen://NAME`.
@@ -133,7 +134,7 @@ impl<R: Data> Input<R> {
         self
     }
 
-    fn pace(&self, url: &SourceUrl) -> Result<Option<Pace<R>>> {
+    fn pace(&self, url: &Url) -> Result<Option<Pace<R>>> {
         let speed = url.get("speed").map(parse_speed).transpose()?.flatten();
         let Some(speed) = speed else { return Ok(None) };
         let Some(time_of) = self.time_of else {
@@ -143,26 +144,27 @@ impl<R: Data> Input<R> {
         Ok(Some(Pace::new(speed, time_of, self.clock.clone())))
     }
 
-    fn file(&self, url: &SourceUrl, format: FileFormat) -> Result<Box<dyn Source<Record = R>>> {
+    fn file(&self, url: &Url, format: FileFormat) -> Result<Box<dyn Source<Record = R>>> {
         url.allow(&["speed"])?;
-        let source = FileSource::new(&url.path, format, self.check, self.pace(url)?);
+        let source = FileSource::new(url.needed_path()?, format, self.check, self.pace(url)?);
         Ok(Box::new(source))
     }
 
-    fn parquet(&self, url: &SourceUrl) -> Result<Box<dyn Source<Record = R>>> {
+    fn parquet(&self, url: &Url) -> Result<Box<dyn Source<Record = R>>> {
         url.allow(&["speed", "map", "time-zone"])?;
         let columns = Columns::new(&self.time_column, url.get("map"), url.get("time-zone"))?;
         columns.check_fields::<R>()?;
-        let source = ParquetSource::new(&url.path, columns, self.memory_bytes)
+        let source = ParquetSource::new(url.needed_path()?, columns, self.memory_bytes)
             .spilling_to(self.spill_dir.clone())
             .checking(self.check)
             .at_pace(self.pace(url)?);
         Ok(Box::new(source))
     }
 
-    fn generator(&self, url: &SourceUrl) -> Result<Box<dyn Source<Record = R>>> {
+    fn generator(&self, url: &Url) -> Result<Box<dyn Source<Record = R>>> {
         let made = self.generators.iter().find(|(name, _)| *name == url.path);
         let Some((name, make)) = made else {
+            url.needed_path()?;
             let names: Vec<&str> = self.generators.iter().map(|(name, _)| *name).collect();
             let what = format!("there is no generator `{}` for this input", url.path);
             return Err(JobError::configuration(what).hint(one_of(&url.path, &names)));
@@ -180,7 +182,7 @@ impl<R: Data> SourceSpec<R> for Input<R> {
             return Err(JobError::configuration(what)
                 .hint(format!("give one: --source {}=parquet:archive/*.parquet", context.name)));
         };
-        let opened = SourceUrl::parse(text).and_then(|url| match url.scheme.as_str() {
+        let opened = Url::parse(text).and_then(|url| match url.scheme.as_str() {
             "parquet" => self.parquet(&url),
             "jsonl" => self.file(&url, FileFormat::Jsonl),
             "csv" => self.file(&url, FileFormat::Csv),

@@ -7,11 +7,9 @@ mod paths;
 mod pull;
 #[cfg(test)]
 mod tests;
-mod url;
 
 pub(crate) use fields::field_names;
 pub use input::{Input, MakeGenerator};
 pub(crate) use pace::Pace;
 pub(crate) use paths::{cannot_read, expand};
 pub(crate) use pull::{Pull, Pulled, reader};
-pub use url::SourceUrl;

@@ -88,8 +88,8 @@ fn urls() {
             pings: unknown scheme `kafka:` of a source URL
             hint: known: parquet, jsonl, csv, gen
         a.parquet
-            pings: `a.parquet` is no source URL: it has no scheme
-            hint: write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x
+            pings: `a.parquet` is no URL: it has no scheme
+            hint: write its form in front: jsonl:a.parquet or parquet:a.parquet
         jsonl:a.jsonl?speed=60x
             pings: `speed` needs the event time of a record
             hint: tell the job's input with .time_of(|record| record.ts), or drop `speed`

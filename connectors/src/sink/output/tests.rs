@@ -39,8 +39,8 @@ fn wrong_urls_are_refused_with_a_way_out() {
     refused(
         "out.jsonl",
         &expect![[r#"
-        sink trips: `out.jsonl` is not a sink URL
-        hint: for a file of JSON lines write jsonl:out.jsonl"#]],
+            sink trips: `out.jsonl` is no URL: it has no scheme
+            hint: write its form in front: jsonl:out.jsonl or parquet:out.jsonl"#]],
     );
     refused(
         "json:out.jsonl",
@@ -63,14 +63,14 @@ fn wrong_urls_are_refused_with_a_way_out() {
     refused(
         "jsonl:a?compress=zstd",
         &expect![[r#"
-        sink trips: unknown setting `compress` in `jsonl:a?compress=zstd`
-        hint: jsonl: takes no settings"#]],
+            sink trips: unknown key `compress` in the URL of `jsonl:`
+            hint: `jsonl:` has no keys"#]],
     );
     refused(
         "parquet:a?rol=1MiB",
         &expect![[r#"
-        sink trips: unknown setting `rol` in `parquet:a?rol=1MiB`
-        hint: did you mean `roll`?"#]],
+            sink trips: unknown key `rol` in the URL of `parquet:`
+            hint: did you mean `roll`?"#]],
     );
     refused(
         "parquet:a?roll=big",
