@@ -1,6 +1,7 @@
 //! What every source here shares: the URL it is named by, its files, and the pace it is read at.
 
 mod fields;
+mod files;
 mod input;
 mod pace;
 mod paths;
@@ -9,6 +10,7 @@ mod pull;
 mod tests;
 
 pub(crate) use fields::field_names;
+pub(crate) use files::Files;
 pub use input::{Input, MakeGenerator};
 pub(crate) use pace::Pace;
 pub(crate) use paths::{cannot_read, expand};
