@@ -92,7 +92,7 @@ fn csv_rows_that_cannot_be_taken_keep_their_bytes() {
         11 Ping { id: "k\0", ts: 9, lat: 1.0, speed: None }
         2 missing: a.csv:2: `lat`: is empty, expected a number
             "b",2,""
-        3 malformed: a.csv:3: `id`: not UTF-8
+        3 malformed: a.csv:3: `id`: is not UTF-8
             c�,3,1
         4 out_of_range: a.csv:4: `lat`: `1e400` is not a finite number
             d,4,1e400

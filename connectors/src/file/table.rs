@@ -52,7 +52,7 @@ impl<R: Data> Table<R> {
             let error = format!("{found} values under {named} names");
             return Err(Rejection::new(Reason::Malformed, error));
         }
-        checked(decode_text_row(&self.names, &self.cells)?, self.check)
+        checked(decode_text_row(&self.names, self.cells.iter())?, self.check)
     }
 
     /// The row's bytes as they stand in the file, without the end of the line.
