@@ -5,7 +5,7 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::ops::RangeInclusive;
-use waystream_connectors::format::Rejection;
+use waystream_connectors::format::{Rejection, rfc3339_ms};
 use waystream_operators::{Located, Moving, Position, Timestamp};
 
 /// Longest allowed `entity_id`, in bytes.
@@ -19,7 +19,7 @@ const TIMES_MS: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 pub struct Fix {
     /// Who.
     pub entity_id: CompactString,
-    /// When: epoch milliseconds, or RFC 3339 text.
+    /// When, in the years 1 to 9999 of UTC: epoch milliseconds, or RFC 3339 text.
     #[serde(deserialize_with = "instant")]
     pub ts: i64,
     /// Degrees north, WGS84.
@@ -113,7 +113,27 @@ impl Visitor<'_> for Instant {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<i64, E> {
-        let instant: jiff::Timestamp = text.parse().map_err(E::custom)?;
-        Ok(instant.as_nanosecond().div_euclid(1_000_000) as i64)
+        rfc3339_ms(text).map_err(E::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_taken_or_refused_however_it_is_written() {
+        for (text, ms, is_taken) in [
+            ("9999-12-31T23:59:59.999Z", 253_402_300_799_999_i64, true),
+            ("9999-12-31T23:59:59-00:01", 253_402_300_859_000, false),
+            ("0001-01-01T00:00:00Z", -62_135_596_800_000, true),
+            ("0000-12-31T23:59:59Z", -62_135_596_801_000, false),
+        ] {
+            for ts in [format!("\"{text}\""), ms.to_string()] {
+                let json = format!(r#"{{"entity_id":"a","ts":{ts},"lat":1,"lon":1}}"#);
+                let fix: Fix = serde_json::from_str(&json).unwrap();
+                assert_eq!((fix.ts, fix.check().is_ok()), (ms, is_taken), "{ts}");
+            }
+        }
     }
 }
