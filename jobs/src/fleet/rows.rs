@@ -1,4 +1,6 @@
-//! Rows of the sinks `crossings`, `trips` and `stops`.
+//! Rows of the sinks `crossings`, `trips` and `stops`: what the operators put out, with the entity's id
+//! as a column of its own. The columns are spelled out because a Parquet sink takes them from the
+//! struct, and a flattened one has no fields known beforehand.
 
 use super::fix::Fix;
 use compact_str::CompactString;
