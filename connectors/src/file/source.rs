@@ -2,7 +2,7 @@
 
 use super::lines::{Line, Lines};
 use super::table::Table;
-use crate::format::{Check, MAX_RECORD_BYTES, Rejection, checked, decode_json, shortened};
+use crate::format::{Check, Rejection, checked, decode_json, shortened};
 use crate::source::{Files, Pace, Pull, Pulled, cannot_read, reader};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::event::Data;
-use waystream_engine::source::{Partition, Position, Reader, Reason, Reject, Source};
+use waystream_engine::source::{Partition, Position, Reader, Reject, Source};
 
 /// How the records of a text file are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Mark {
             file.read_exact(&mut before).map_err(fail)?;
             file.rewind().map_err(fail)?;
         }
-        if length >= self.offset && matches!(before[0], b'\n' | b'\r') {
+        if length >= self.offset && before == *b"\n" {
             return Ok(());
         }
         let what = format!(
@@ -160,10 +160,7 @@ impl<R: Data> Pull for JsonLines<R> {
             let next = self.lines.next().map_err(|error| cannot_read(&self.path, error))?;
             let (raw, rejection) = match next {
                 None => return Ok(Pulled::End),
-                Some(Line::TooLong(raw, length)) => {
-                    let error = format!("{length} bytes, the limit is {MAX_RECORD_BYTES}");
-                    (raw, Rejection::new(Reason::TooLarge, error))
-                }
+                Some(Line::TooLong(raw, length)) => (raw, Rejection::too_large(length)),
                 Some(Line::Whole(line)) => {
                     if line.iter().all(u8::is_ascii_whitespace) {
                         continue;

@@ -29,6 +29,9 @@ pub type MakeGenerator<R> = fn(&Url) -> Result<Generator<R>>;
 /// Records of type `R` from wherever the URL says: `parquet:GLOB`, `jsonl:GLOB`, `csv:GLOB` or
 /// `gen://NAME`.
 ///
+/// CSV has a first line of names and is read as RFC 4180 has it; see [`crate::file`] for what comes of
+/// a file that breaks the rules, and [`crate::parquet`] for what an archive may hold.
+///
 /// `speed=60x` replays files at sixty times their event time; `speed=max`, the default, as fast
 /// as they can be read.
 ///
