@@ -56,6 +56,7 @@ impl Lines {
     }
 
     /// The next line, whether or not a line feed ends the last one.
+    #[inline]
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         let line = self.peek(0)?;
         let (length, feed) = (line.len(), usize::from(line.ends_with(b"\n")));
@@ -67,6 +68,7 @@ impl Lines {
 
     /// The unread bytes up to the first line feed behind so many that are known, and with it. They
     /// end without one where the file does, or when they are more than a record may have.
+    #[inline]
     pub(crate) fn peek(&mut self, known: usize) -> io::Result<&[u8]> {
         let mut seen = known;
         let length = loop {
@@ -84,6 +86,7 @@ impl Lines {
     }
 
     /// Passes bytes that were peeked at, which are so many lines, and lends them.
+    #[inline]
     pub(crate) fn skip(&mut self, length: usize, lines: u64) -> &[u8] {
         let start = self.unread.start;
         self.unread.start += length;
