@@ -93,10 +93,18 @@ fn timers_of_both_clocks_fire_when_their_clock_says_so() {
         Advance(secs(9)), // key 2's are
         Watermark(Timestamp(57)),
         Advance(secs(0)),
-        Watermark(Timestamp(64)),
-        command(1, 66, Wake(9)), // not before what was due at 65
+        Watermark(Timestamp(70)),
+        command(1, 72, Wake(9)),
     ];
-    let expected = expect![[""]];
+    let expected = expect![[r#"
+        [
+            "1 rang 10000 ms on, after 2",
+            "2 rang 19000 ms on, after 2",
+            "2 woke at 57, after 2",
+            "1 woke at 65, after 2",
+            "1 woke at 81, after 3",
+        ]
+    "#]];
     expected.assert_debug_eq(&told(steps));
 }
 
@@ -287,7 +295,12 @@ fn what_a_timer_puts_out_has_its_time_or_that_of_the_latest_event() {
     let orders = [command(1, 4, Ring(10)), command(1, 3, Wake(60))];
     let steps = orders.into_iter().chain([Advance(secs(10)), Watermark(Timestamp(80))]);
     let stamps = TestJob::new(build).input("orders", steps).output::<String>("out");
-    let expected = expect![[""]];
+    let expected = expect![[r#"
+        [
+            "1 rang 10000 ms on, after 2 at 4, clock 10000",
+            "1 woke at 63, after 2 at 63, clock 10000",
+        ]
+    "#]];
     expected.assert_debug_eq(&stamps);
 }
 
