@@ -25,11 +25,7 @@ fn build(flow: &Flow) {
 
 /// A default: a deployment overrides it by name, `--source positions=parquet:archive/*.parquet`.
 fn positions() -> Input<Position> {
-    Input::records().default_url(concat!(
-        "jsonl:",
-        env!("CARGO_MANIFEST_DIR"),
-        "/examples/data/positions.jsonl"
-    ))
+    Input::at(concat!("jsonl:", env!("CARGO_MANIFEST_DIR"), "/examples/data/positions.jsonl"))
 }
 
 fn main() -> ExitCode {

@@ -47,7 +47,7 @@ pub fn build(flow: &Flow) {
 /// A default: a deployment overrides it by name, `--source pings=…` or `[sources]` of its file.
 fn pings() -> Input<Ping> {
     let file = concat!("jsonl:", env!("CARGO_MANIFEST_DIR"), "/examples/data/pings.jsonl");
-    Input::records().default_url(file).time_of(|ping| ping.at)
+    Input::at(file).time_of(|ping| ping.at)
 }
 
 fn main() -> ExitCode {

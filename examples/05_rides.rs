@@ -51,11 +51,7 @@ fn build(flow: &Flow) {
 
 /// A default: a deployment overrides it by name, as it does sinks: `--sink crossings=stdout:`.
 fn positions() -> Input<Ping> {
-    Input::records().default_url(concat!(
-        "jsonl:",
-        env!("CARGO_MANIFEST_DIR"),
-        "/examples/data/positions.jsonl"
-    ))
+    Input::at(concat!("jsonl:", env!("CARGO_MANIFEST_DIR"), "/examples/data/positions.jsonl"))
 }
 
 fn main() -> ExitCode {

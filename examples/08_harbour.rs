@@ -64,7 +64,7 @@ fn build(flow: &Flow) {
 /// Boats from a file of the repository, unless a deployment names another: `--source pilots=…`.
 fn boats(format: &str, file: &str) -> Input<Boat> {
     let url = format!("{format}:{}/{file}", env!("CARGO_MANIFEST_DIR"));
-    Input::records().default_url(url).check(|boat: &Boat| match boat.lat {
+    Input::at(url).check(|boat: &Boat| match boat.lat {
         -90.0..=90.0 => Ok(()),
         lat => Err(Rejection::out_of_range(format!("`lat`: {lat} is not within -90..90"))),
     })

@@ -1,5 +1,7 @@
 //! The bench's events and answers are what they always were, so that its figures can be compared.
 
+#[path = "../benches/fleet_vs_loop/events.rs"]
+mod events;
 #[path = "../benches/fleet_vs_loop/generate.rs"]
 mod generate;
 #[path = "../benches/fleet_vs_loop/grid.rs"]

@@ -1,9 +1,10 @@
 //! What somebody would write by hand in place of the engine: one thread, standard maps, and nothing
 //! kept when it stops. This is the floor that the engine is measured against.
 
+use crate::events::{Delta, Event, SessionRow, WindowRow};
 use crate::generate::Fence;
 use crate::grid::{FenceIndex, cell, distance_m};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::fs::File;
@@ -56,21 +57,11 @@ fn drive(data: &Path, out: &Path, mut query: impl Answer) -> io::Result<u64> {
 }
 
 trait Answer {
-    fn take(&mut self, event: &Position<'_>, rows: &mut Rows) -> io::Result<()>;
+    fn take(&mut self, event: &Event<&str>, rows: &mut Rows) -> io::Result<()>;
 
     fn end(&mut self, _rows: &mut Rows) -> io::Result<()> {
         Ok(())
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct Position<'a> {
-    entity_id: &'a str,
-    ts: i64,
-    lat: f64,
-    lon: f64,
-    speed: f64,
-    heading: f64,
 }
 
 struct Rows {
@@ -89,7 +80,7 @@ impl Rows {
 struct Fast;
 
 impl Answer for Fast {
-    fn take(&mut self, event: &Position<'_>, rows: &mut Rows) -> io::Result<()> {
+    fn take(&mut self, event: &Event<&str>, rows: &mut Rows) -> io::Result<()> {
         if event.speed > 5.0 { rows.put(event) } else { Ok(()) }
     }
 }
@@ -107,20 +98,9 @@ struct State {
     moved: f64,
 }
 
-#[derive(Serialize)]
-struct Delta<'a> {
-    entity_id: &'a str,
-    ts: i64,
-    cell: i64,
-    prev: i64,
-    moved: f64,
-    lat: f64,
-    lon: f64,
-}
-
 impl Answer for Latest {
-    fn take(&mut self, event: &Position<'_>, rows: &mut Rows) -> io::Result<()> {
-        let Position { entity_id, ts, lat, lon, .. } = *event;
+    fn take(&mut self, event: &Event<&str>, rows: &mut Rows) -> io::Result<()> {
+        let Event { entity_id, ts, lat, lon, .. } = *event;
         let cell = cell(lat, lon);
         let (prev, moved) = match self.states.get_mut(entity_id) {
             None => {
@@ -156,15 +136,6 @@ struct Window {
     entities: HashSet<String>,
 }
 
-#[derive(Serialize)]
-struct WindowRow {
-    ws: i64,
-    cell: i64,
-    n: u64,
-    distinct: u64,
-    avg: f64,
-}
-
 impl Windows {
     /// Closes every window that ends at or before a time.
     fn close(&mut self, until_ms: i64, rows: &mut Rows) -> io::Result<()> {
@@ -184,7 +155,7 @@ impl Windows {
 }
 
 impl Answer for Windows {
-    fn take(&mut self, event: &Position<'_>, rows: &mut Rows) -> io::Result<()> {
+    fn take(&mut self, event: &Event<&str>, rows: &mut Rows) -> io::Result<()> {
         let start_ms = event.ts.div_euclid(WINDOW_MS) * WINDOW_MS;
         let cells = self.open.entry(start_ms).or_default();
         let window = cells.entry(cell(event.lat, event.lon)).or_default();
@@ -232,8 +203,8 @@ impl Fences {
 }
 
 impl Answer for Fences {
-    fn take(&mut self, event: &Position<'_>, rows: &mut Rows) -> io::Result<()> {
-        let Position { entity_id, ts, lat, lon, .. } = *event;
+    fn take(&mut self, event: &Event<&str>, rows: &mut Rows) -> io::Result<()> {
+        let Event { entity_id, ts, lat, lon, .. } = *event;
         let before = Inside { ts: i64::MIN, fences: Vec::new() };
         let state = self.entities.entry(entity_id.to_owned()).or_insert(before);
         if ts <= state.ts {
@@ -265,14 +236,6 @@ struct Session {
     n: u64,
 }
 
-#[derive(Serialize)]
-struct SessionRow<'a> {
-    entity_id: &'a str,
-    start: i64,
-    end: i64,
-    n: u64,
-}
-
 impl Session {
     fn is_near(&self, other: &Self) -> bool {
         self.start < other.end + GAP_MS && other.start < self.end + GAP_MS
@@ -298,7 +261,7 @@ fn put_session(entity_id: &str, session: Session, rows: &mut Rows) -> io::Result
 }
 
 impl Answer for Sessions {
-    fn take(&mut self, event: &Position<'_>, rows: &mut Rows) -> io::Result<()> {
+    fn take(&mut self, event: &Event<&str>, rows: &mut Rows) -> io::Result<()> {
         let sessions = self.entities.entry(event.entity_id.to_owned()).or_default();
         let mut session = Session { start: event.ts, end: event.ts, n: 1 };
         sessions.retain(|other| {

@@ -1,5 +1,6 @@
 //! The five queries as jobs, written with the public API only.
 
+use crate::events::{self, Delta, SessionRow, WindowRow};
 use crate::generate::Fence;
 use crate::grid::{cell, distance_m};
 use compact_str::CompactString;
@@ -10,21 +11,13 @@ use waystream::connectors::sink::Output;
 use waystream::connectors::source::Input;
 use waystream::engine::error::JobError;
 use waystream::operators::{
-    EventTime, Flow, Pane, Position as Place, Session, Stream, Timestamp, Tumbling, Zones, secs,
+    EventTime, Flow, Pane, Position, Session, Stream, Timestamp, Tumbling, Zones, secs,
 };
 
-#[derive(Clone, Serialize, Deserialize)]
-struct Position {
-    entity_id: CompactString,
-    ts: i64,
-    lat: f64,
-    lon: f64,
-    speed: f64,
-    heading: f64,
-}
+type Event = events::Event<CompactString>;
 
-fn events(flow: &Flow) -> Stream<Position> {
-    let event_time = EventTime::by(|p: &Position| Timestamp(p.ts)).out_of_order(secs(5));
+fn events(flow: &Flow) -> Stream<Event> {
+    let event_time = EventTime::by(|p: &Event| Timestamp(p.ts)).out_of_order(secs(5));
     flow.source("events", Input::records(), event_time)
 }
 
@@ -42,20 +35,9 @@ struct Latest {
     moved: f64,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-struct Delta {
-    entity_id: CompactString,
-    ts: i64,
-    cell: i64,
-    prev: i64,
-    moved: f64,
-    lat: f64,
-    lon: f64,
-}
-
 impl Latest {
-    fn observe(&mut self, p: Position) -> Option<Delta> {
-        let Position { entity_id, ts, lat, lon, .. } = p;
+    fn observe(&mut self, p: Event) -> Option<Delta<CompactString>> {
+        let Event { entity_id, ts, lat, lon, .. } = p;
         let (cell, prev) = (cell(lat, lon), self.cell);
         match self.ts {
             Some(last) if ts <= last => return None,
@@ -83,17 +65,8 @@ struct Window {
     entities: BTreeSet<CompactString>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-struct WindowRow {
-    ws: i64,
-    cell: i64,
-    n: u64,
-    distinct: u64,
-    avg: f64,
-}
-
 impl Window {
-    fn add(&mut self, p: &Position) {
+    fn add(&mut self, p: &Event) {
         self.n += 1;
         self.speed_sum += p.speed;
         if !self.entities.contains(&p.entity_id) {
@@ -133,13 +106,13 @@ struct CrossingRow {
 }
 
 impl Inside {
-    fn observe(&mut self, zones: &Zones, p: &Position) -> Vec<CrossingRow> {
+    fn observe(&mut self, zones: &Zones, p: &Event) -> Vec<CrossingRow> {
         if self.ts.is_some_and(|last| p.ts <= last) {
             return Vec::new();
         }
         self.ts = Some(p.ts);
         let mut now = Vec::new();
-        zones.containing(Place::clamped(p.lat, p.lon), &mut now);
+        zones.containing(Position::clamped(p.lat, p.lon), &mut now);
         if now == self.zones {
             return Vec::new();
         }
@@ -189,14 +162,6 @@ fn feature(fence: &Fence) -> serde_json::Value {
         "properties": { "id": fence.id.to_string() },
         "geometry": { "type": "Polygon", "coordinates": [ring] },
     })
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct SessionRow {
-    entity_id: CompactString,
-    start: i64,
-    end: i64,
-    n: u64,
 }
 
 /// F5: sessions of each entity, closed by a gap of 60 s.

@@ -8,6 +8,7 @@
 
 mod cpu;
 mod engine;
+mod events;
 mod generate;
 mod grid;
 mod hand_loop;

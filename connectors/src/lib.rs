@@ -6,4 +6,5 @@ pub mod generator;
 pub mod parquet;
 pub mod sink;
 pub mod source;
+pub mod url;
 pub mod websocket;

@@ -46,7 +46,7 @@ struct PlanParts {
     routings: BTreeMap<StageId, Routing>,
     sinks: Vec<PlannedSink>,
     ends: Vec<OpenEnd>,
-shown: Vec<Box<dyn Fn() -> Vec<StageId>>>,
+    shown: Vec<Box<dyn Fn() -> Vec<StageId>>>,
     dead_letters: Port<DeadLetter>,
     dead_letters_taken: bool,
     error: Option<JobError>,

@@ -65,7 +65,7 @@ impl Setting for Duration {
         let unit_ms = match unit {
             "ms" => 1,
             "s" => 1000,
-            "min" | "m" => 60_000,
+            "min" => 60_000,
             "h" => 3_600_000,
             "d" => 86_400_000,
             "" => return Err("a duration needs a unit: ms, s, min, h or d".to_owned()),
@@ -130,5 +130,8 @@ mod tests {
         for bad in ["60", "", "5 lightyears", "-1s", "1e3s", "99999999999999999999d"] {
             assert!(Duration::parse(bad).is_err(), "{bad}");
         }
+        // Metres, or months: whoever wrote it is told the units.
+        expect!["`m` is no unit of time: use ms, s, min, h or d"]
+            .assert_eq(&Duration::parse("5m").unwrap_err());
     }
 }

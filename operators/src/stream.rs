@@ -129,7 +129,7 @@ impl<T: Data> Stream<T> {
     /// ```
     #[must_use]
     pub fn inspect(self, look: impl Fn(&Event<T>) + 'static) -> Self {
-        let port = Port::new(self.port.origins());
+        let port = self.port.derived();
         let out = port.clone();
         self.port.attach(move |context, batch| {
             if !context.is_refill() {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use waystream::fleet::Position;
+use waystream::fleet::Fix;
 
 /// How the same rows are given to the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +62,14 @@ pub fn write(form: Form, folder: &Path) -> (String, Vec<Letter>) {
     (format!("parquet:{}/*.parquet", folder.display()), Vec::new())
 }
 
-fn ships() -> Vec<Position> {
+fn ships() -> Vec<Fix> {
     let file = File::open(bundled()).expect("the bundled ships");
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|file| file.build());
     let batches = reader.expect("a Parquet file").map(|batch| batch.expect("rows"));
-    batches.flat_map(|batch| positions(&batch)).collect()
+    batches.flat_map(|batch| fixes(&batch)).collect()
 }
 
-fn positions(batch: &RecordBatch) -> Vec<Position> {
+fn fixes(batch: &RecordBatch) -> Vec<Fix> {
     let column = |name| batch.column_by_name(name).expect("a column");
     let text = |name| column(name).as_string::<i32>();
     let (ids, kinds) = (text("entity_id"), text("kind"));
@@ -78,7 +78,7 @@ fn positions(batch: &RecordBatch) -> Vec<Position> {
     let (lats, lons) = (degrees("lat"), degrees("lon"));
     let small = |name| column(name).as_primitive::<Float32Type>();
     let (speeds, headings) = (small("speed"), small("heading"));
-    let position = |row| Position {
+    let fix = |row| Fix {
         entity_id: ids.value(row).into(),
         ts: times.value(row),
         lat: lats.value(row),
@@ -87,11 +87,11 @@ fn positions(batch: &RecordBatch) -> Vec<Position> {
         heading: headings.is_valid(row).then(|| headings.value(row)),
         kind: kinds.is_valid(row).then(|| kinds.value(row).into()),
     };
-    (0..batch.num_rows()).map(position).collect()
+    (0..batch.num_rows()).map(fix).collect()
 }
 
 /// The rows in another order, the same in every run.
-fn shuffled(rows: &[Position]) -> Vec<Position> {
+fn shuffled(rows: &[Fix]) -> Vec<Fix> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     let mut state = 1u64;
     for at in (1..order.len()).rev() {
@@ -111,7 +111,7 @@ fn shuffled(rows: &[Position]) -> Vec<Position> {
     order.into_iter().map(|row| rows[row].clone()).collect()
 }
 
-fn write_parquet(path: &Path, rows: &[Position]) {
+fn write_parquet(path: &Path, rows: &[Fix]) {
     let times = TimestampMillisecondArray::from_iter_values(rows.iter().map(|row| row.ts));
     let ids = StringArray::from_iter_values(rows.iter().map(|row| &row.entity_id));
     let kinds: StringArray = rows.iter().map(|row| row.kind.as_ref()).collect();
@@ -140,11 +140,11 @@ fn write_parquet(path: &Path, rows: &[Position]) {
 }
 
 /// Writes JSON lines; broken files begin with a byte order mark and end without a line feed.
-fn write_lines(folder: &Path, rows: &[Position], broken: bool) -> Vec<Letter> {
+fn write_lines(folder: &Path, rows: &[Fix], broken: bool) -> Vec<Letter> {
     let mut letters = Vec::new();
     for number in 0..FILES {
         let path = folder.join(format!("ships-{number}.jsonl"));
-        let of_file = |row: &&Position| row.entity_id.bytes().map(usize::from).sum::<usize>();
+        let of_file = |row: &&Fix| row.entity_id.bytes().map(usize::from).sum::<usize>();
         let own = rows.iter().filter(|row| of_file(row) % FILES == number);
         let lines = own.map(|row| serde_json::to_vec(row).expect("a row as JSON"));
         let text = if broken {

@@ -57,10 +57,8 @@ proptest! {
         prop_assert_eq!(found.len(), expected);
     }
 
-    /// A carriage return alone ends a row but is no line, so rows after it share a number: left out.
     #[test]
     fn csv_of_any_bytes_is_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let bytes: Vec<u8> = bytes.into_iter().filter(|byte| *byte != b'\r').collect();
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a.csv"), [b"id,ts,lat,speed\n".to_vec(), bytes].concat()).unwrap();
         let batch = read(&mut source_of(&dir, FileFormat::Csv), None).unwrap();
@@ -88,24 +86,24 @@ fn csv_rows_that_cannot_be_taken_keep_their_bytes() {
     fs::write(dir.path().join("a.csv"), rows.join(&b"\r\n"[..])).unwrap();
     let batch = read(&mut source_of(&dir, FileFormat::Csv), None).unwrap();
     expect![[r#"
-        1 Ping { id: "a", ts: 1, lat: 1.0, speed: None }
-        11 Ping { id: "k\0", ts: 9, lat: 1.0, speed: None }
-        2 missing: a.csv:2: `lat`: is empty, expected a number
+        2 Ping { id: "a", ts: 1, lat: 1.0, speed: None }
+        13 Ping { id: "k\0", ts: 9, lat: 1.0, speed: None }
+        3 missing: a.csv:3: `lat`: is empty, expected a number
             "b",2,""
-        3 malformed: a.csv:3: `id`: not UTF-8
+        4 malformed: a.csv:4: `id`: is not UTF-8
             c�,3,1
-        4 out_of_range: a.csv:4: `lat`: `1e400` is not a finite number
+        5 out_of_range: a.csv:5: `lat`: `1e400` is not a finite number
             d,4,1e400
-        5 out_of_range: a.csv:5: `ts`: `99999999999999999999` is not a whole number (u64)
+        6 out_of_range: a.csv:6: `ts`: `99999999999999999999` is not a whole number (u64)
             e,99999999999999999999,1
-        6 wrong_type: a.csv:6: `ts`: `5.5` is not a whole number (u64)
+        7 wrong_type: a.csv:7: `ts`: `5.5` is not a whole number (u64)
             f,5.5,1
-        7 wrong_type: a.csv:7: `lat`: `0x1` is not a number
+        8 wrong_type: a.csv:8: `lat`: `0x1` is not a number
             g, 6 ,0x1
-        8 wrong_type: a.csv:8: `lat`: `x` is not a number
+        9 wrong_type: a.csv:9: `lat`: `x` is not a number (in lines 9 to 10, joined by a quote)
             "h
         i",7,x
-        10 malformed: a.csv:10: 4 values under 3 names
+        11 malformed: a.csv:11: 4 values under 3 names
             j,8,1,9
     "#]]
     .assert_eq(&shown(&dir, &batch));
@@ -176,4 +174,142 @@ fn files_that_change_between_runs() {
         a.jsonl is not the file it was: the job had read 198 bytes up to the end of line 3, and now it has 0 bytes and no line ends there / put the file back, or start over with --fresh
         cannot read a.jsonl: No such file or directory (os error 2) / put the file back, or start over with --fresh
         cannot read a.jsonl: Is a directory (os error 21) / name an ordinary file on a disk: a folder, a pipe, a device or /proc cannot do this"#]].assert_eq(&[appended, cut, emptied, gone, folder].join("\n"));
+}
+
+/// What reading a CSV file gives.
+fn csv(text: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.csv"), text).unwrap();
+    match read(&mut source_of(&dir, FileFormat::Csv), None) {
+        Ok(batch) => shown(&dir, &batch).replace('\r', "<CR>"),
+        Err(error) => {
+            let told = format!("{error}\n    hint: {}\n", error.hint.clone().unwrap_or_default());
+            told.replace(&format!("{}/", dir.path().display()), "")
+        }
+    }
+}
+
+#[test]
+fn a_quote_too_many_costs_its_line_alone() {
+    let table = [
+        ("never closed", "a,1,1\n\"b,2,2\nc,3,3\n"),
+        ("closed by the next quote", "a,\"1,1\n\"b\",2,2\nc,3,3\n"),
+        ("in the middle of a value", "a\"x,1,1\nb,2,2\n"),
+        ("text behind it", "\"a\"x,1,1\nb,2,2\n"),
+        ("two that make a row of too many", "a,1,\"1\nb,2,2\nc,3\",3\nd,4,4\n"),
+        ("two that make a row", "a,1,\"1\nb,2,2\"\nd,4,4\n"),
+        ("a carriage return alone", "a,1,1\rb,2,2\nc,3,3\n"),
+        ("a value of two lines", "\"a\n,1\",1,1\nb,2,2\n"),
+    ];
+    let mut out = String::new();
+    for (name, text) in table {
+        out += &format!("{name}\n{}", csv(&format!("id,ts,lat\n{text}")));
+    }
+    expect![[r#"
+        never closed
+        2 Ping { id: "a", ts: 1, lat: 1.0, speed: None }
+        4 Ping { id: "c", ts: 3, lat: 3.0, speed: None }
+        3 malformed: a.csv:3: value 1: the quote opened in line 3 is not closed, or not within 64 lines and 1048576 bytes
+            "b,2,2
+        closed by the next quote
+        3 Ping { id: "b", ts: 2, lat: 2.0, speed: None }
+        4 Ping { id: "c", ts: 3, lat: 3.0, speed: None }
+        2 malformed: a.csv:2: value 2: text behind the closing quote (in lines 2 to 3, joined by a quote)
+            a,"1,1
+        in the middle of a value
+        3 Ping { id: "b", ts: 2, lat: 2.0, speed: None }
+        2 malformed: a.csv:2: value 1: a quote in a value that does not begin with one
+            a"x,1,1
+        text behind it
+        3 Ping { id: "b", ts: 2, lat: 2.0, speed: None }
+        2 malformed: a.csv:2: value 1: text behind the closing quote
+            "a"x,1,1
+        two that make a row of too many
+        3 Ping { id: "b", ts: 2, lat: 2.0, speed: None }
+        5 Ping { id: "d", ts: 4, lat: 4.0, speed: None }
+        2 malformed: a.csv:2: 4 values under 3 names (in lines 2 to 4, joined by a quote)
+            a,1,"1
+        4 malformed: a.csv:4: value 2: a quote in a value that does not begin with one
+            c,3",3
+        two that make a row
+        4 Ping { id: "d", ts: 4, lat: 4.0, speed: None }
+        2 wrong_type: a.csv:2: `lat`: `1
+        b,2,2` is not a number (in lines 2 to 3, joined by a quote)
+            a,1,"1
+        b,2,2"
+        a carriage return alone
+        3 Ping { id: "c", ts: 3, lat: 3.0, speed: None }
+        2 malformed: a.csv:2: value 3: a carriage return without a line feed, which ends no line
+            a,1,1<CR>b,2,2
+        a value of two lines
+        2 Ping { id: "a\n,1", ts: 1, lat: 1.0, speed: None }
+        4 Ping { id: "b", ts: 2, lat: 2.0, speed: None }
+    "#]].assert_eq(&out);
+}
+
+#[test]
+fn a_quote_left_open_is_looked_for_no_further_than_the_bound() {
+    let long = format!("id,ts,lat\n\"a,1,1\n{}", "b,2,2\n".repeat(100));
+    let shown = csv(&long);
+    assert_eq!(shown.matches("Ping {").count(), 100, "{shown}");
+    let told = "2 malformed: a.csv:2: value 1: the quote opened in line 2 is not closed";
+    assert!(shown.contains(told), "{shown}");
+    let lines = |count: usize| format!("id,ts,lat\n\"a{}\",1,1\n", "\n".repeat(count - 1));
+    assert_eq!(csv(&lines(64)).matches("Ping {").count(), 1);
+    assert!(csv(&lines(65)).contains("is not closed, or not within 64 lines"));
+    let wide =
+        format!("id,ts,lat\n\"{}\n{}\",1,1\nb,2,2\n", "x".repeat(600_000), "y".repeat(600_000));
+    let shown = csv(&wide);
+    assert_eq!((shown.matches("Ping {").count(), shown.matches("malformed").count()), (1, 2));
+    let long = format!("id,ts,lat\na{},1,1\nb,2,2\n", "x".repeat(2 << 20));
+    assert!(csv(&long).contains("2 too_large: a.csv:2: 2097157 bytes, the limit is 1048576"));
+}
+
+#[test]
+fn headers_that_are_none() {
+    let table = [
+        ("no header", "a,1,1.5\nb,2,2.5\n"),
+        ("another name", "id,time,lat\na,1,1\n"),
+        ("twice", "1,a,1\n2,b,2\n"),
+        ("carriage returns alone", "id,ts,lat\ra,1,1\rb,2,2\r"),
+        ("a quote", "id,\"ts,lat\na,1,1\n"),
+    ];
+    let out: String = table.map(|(name, text)| format!("{name}\n    {}", csv(text))).concat();
+    expect![[r#"
+        no header
+            a.csv has no column `id`, which the record needs: its first line is taken as the header, and it names a, 1, 1.5
+            hint: if the file has no header, write one in front: id,ts,lat,speed; else rename columns: id, ts, lat, speed are missing
+        another name
+            a.csv has no column `ts`, which the record needs: its first line is taken as the header, and it names id, time, lat
+            hint: if the file has no header, write one in front: id,ts,lat,speed; else rename columns: ts, speed are missing
+        twice
+            a.csv: the first line, taken as the header: two columns are named `1`
+            hint: write a first line that names each column once and ends in a line feed, as in id,ts,lat
+        carriage returns alone
+            a.csv: the first line, taken as the header: value 3: a carriage return without a line feed, which ends no line
+            hint: write a first line that names each column once and ends in a line feed, as in id,ts,lat
+        a quote
+            a.csv: the first line, taken as the header: value 2: the quote opened in line 1 is not closed, or not within 64 lines and 1048576 bytes
+            hint: write a first line that names each column once and ends in a line feed, as in id,ts,lat
+    "#]].assert_eq(&out);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    /// One quote somewhere: every other line is there as it was.
+    #[test]
+    fn a_stray_quote_takes_no_other_line(lines in 1usize..90, at in 0usize..90, column in 0usize..6) {
+        let at = at % lines;
+        let rows: Vec<String> = (0..lines).map(|n| format!("a,{n},1")).collect();
+        let mut stray = rows.clone();
+        let column = column.min(stray[at].len());
+        stray[at].insert(column, '"');
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.csv"), format!("id,ts,lat\n{}", stray.join("\n"))).unwrap();
+        let found = accounted(&read(&mut source_of(&dir, FileFormat::Csv), None).unwrap());
+        let expected: BTreeMap<u64, Option<Vec<u8>>> = stray.iter().enumerate()
+            .map(|(n, row)| (n as u64 + 2, (n == at).then(|| row.clone().into_bytes()))).collect();
+        prop_assert_eq!(found, expected);
+    }
 }

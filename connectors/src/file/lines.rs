@@ -26,8 +26,6 @@ pub(crate) struct Lines {
     buffer: Vec<u8>,
     /// What is in the buffer and not yet lent.
     unread: Range<usize>,
-    /// Up to where the buffer is known to hold no line feed.
-    scanned: usize,
     /// Offset in the file of the first unread byte.
     offset: u64,
     /// Number of the line lent last, from 1.
@@ -40,8 +38,7 @@ impl Lines {
     pub(crate) fn new(mut file: File, offset: u64, line: u64) -> io::Result<Self> {
         file.seek(SeekFrom::Start(offset))?;
         let buffer = vec![0; BLOCK_BYTES];
-        let mut lines =
-            Self { file, buffer, unread: 0..0, scanned: 0, offset, line, at_end: false };
+        let mut lines = Self { file, buffer, unread: 0..0, offset, line, at_end: false };
         if offset == 0 {
             lines.skip_mark()?;
         }
@@ -59,37 +56,48 @@ impl Lines {
     }
 
     /// The next line, whether or not a line feed ends the last one.
+    #[inline]
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
-        loop {
-            if let Some(at) = memchr(b'\n', &self.buffer[self.scanned..self.unread.end]) {
-                let line = self.unread.start..self.scanned + at;
-                self.unread.start = line.end + 1;
-                self.scanned = self.unread.start;
-                return Ok(Some(self.lend(line, 1)));
-            }
-            self.scanned = self.unread.end;
-            if self.unread.len() > MAX_RECORD_BYTES {
-                return self.skip_long().map(Some);
-            }
-            if self.at_end {
-                let line = std::mem::replace(&mut self.unread, 0..0);
-                self.scanned = 0;
-                return Ok((!line.is_empty()).then(|| self.lend(line, 0)));
-            }
-            self.fill()?;
+        let line = self.peek(0)?;
+        let (length, feed) = (line.len(), usize::from(line.ends_with(b"\n")));
+        if feed == 0 && length > MAX_RECORD_BYTES {
+            return self.skip_long().map(Some);
         }
+        Ok((length > 0).then(|| Line::Whole(&self.skip(length, 1)[..length - feed])))
     }
 
-    fn lend(&mut self, line: Range<usize>, feed_bytes: u64) -> Line<'_> {
-        self.offset += line.len() as u64 + feed_bytes;
-        self.line += 1;
-        Line::Whole(&self.buffer[line])
+    /// The unread bytes up to the first line feed behind so many that are known, and with it. They
+    /// end without one where the file does, or when they are more than a record may have.
+    #[inline]
+    pub(crate) fn peek(&mut self, known: usize) -> io::Result<&[u8]> {
+        let mut seen = known;
+        let length = loop {
+            let unread = &self.buffer[self.unread.clone()];
+            if let Some(at) = memchr(b'\n', &unread[seen..]) {
+                break seen + at + 1;
+            }
+            seen = unread.len();
+            if self.at_end || seen > MAX_RECORD_BYTES {
+                break seen;
+            }
+            self.fill()?;
+        };
+        Ok(&self.buffer[self.unread.start..self.unread.start + length])
+    }
+
+    /// Passes bytes that were peeked at, which are so many lines, and lends them.
+    #[inline]
+    pub(crate) fn skip(&mut self, length: usize, lines: u64) -> &[u8] {
+        let start = self.unread.start;
+        self.unread.start += length;
+        self.offset += length as u64;
+        self.line += lines;
+        &self.buffer[start..start + length]
     }
 
     /// Moves what is unread to the front and reads on behind it.
     fn fill(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.unread.clone(), 0);
-        self.scanned -= self.unread.start;
         self.unread = 0..self.unread.len();
         if self.buffer.len() - self.unread.end < BLOCK_BYTES / 2 {
             self.buffer.resize(self.buffer.len() + BLOCK_BYTES, 0);
@@ -106,13 +114,11 @@ impl Lines {
         let mut length = self.unread.len() as u64;
         loop {
             self.unread = 0..0;
-            self.scanned = 0;
             self.fill()?;
             let found = memchr(b'\n', &self.buffer[..self.unread.end]);
             length += found.unwrap_or(self.unread.end) as u64;
             if let Some(at) = found {
                 self.unread.start = at + 1;
-                self.scanned = at + 1;
             }
             if found.is_some() || self.at_end {
                 self.offset += length + u64::from(found.is_some());
@@ -129,7 +135,6 @@ impl Lines {
         }
         if self.buffer[self.unread.clone()].starts_with(b"\xef\xbb\xbf") {
             self.unread.start += 3;
-            self.scanned = self.unread.start;
             self.offset += 3;
         }
         Ok(())

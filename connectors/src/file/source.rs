@@ -2,17 +2,16 @@
 
 use super::lines::{Line, Lines};
 use super::table::Table;
-use crate::format::{Check, MAX_RECORD_BYTES, Rejection, checked, decode_json, shortened};
-use crate::source::{Pace, Pull, Pulled, cannot_read, expand, reader};
+use crate::format::{Check, Rejection, checked, decode_json, shortened};
+use crate::source::{Files, Pace, Pull, Pulled, cannot_read, reader};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::event::Data;
-use waystream_engine::source::{Partition, Position, Reader, Reason, Reject, Source};
+use waystream_engine::source::{Partition, Position, Reader, Reject, Source};
 
 /// How the records of a text file are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +32,10 @@ impl FileFormat {
 }
 
 /// Text files as a bounded source.
+#[derive(Debug)]
 pub struct FileSource<R> {
-    pattern: String,
+    files: Files<R>,
     format: FileFormat,
-    check: Option<Check<R>>,
-    pace: Option<Pace<R>>,
-    files: Vec<PathBuf>,
 }
 
 impl<R: Data> FileSource<R> {
@@ -48,7 +45,9 @@ impl<R: Data> FileSource<R> {
         check: Option<Check<R>>,
         pace: Option<Pace<R>>,
     ) -> Self {
-        Self { pattern: pattern.to_owned(), format, check, pace, files: Vec::new() }
+        let mut files = Files::new(pattern, format.extension());
+        (files.check, files.pace) = (check, pace);
+        Self { files, format }
     }
 
     pub(crate) fn rows(
@@ -60,7 +59,7 @@ impl<R: Data> FileSource<R> {
         let mark = from.map(Mark::decode).transpose()?.unwrap_or_default();
         let mut file = File::open(&path).map_err(|error| cannot_read(&path, error))?;
         mark.check(&path, &mut file)?;
-        let check = self.check;
+        let check = self.files.check;
         match self.format {
             FileFormat::Jsonl => {
                 let lines = Lines::new(file, mark.offset, mark.line)
@@ -76,14 +75,11 @@ impl<R: Data> Source for FileSource<R> {
     type Record = R;
 
     fn partitions(&mut self) -> Result<Vec<Partition>> {
-        if self.files.is_empty() {
-            self.files = expand(&self.pattern, self.format.extension())?;
-        }
         let partition = |(index, path): (usize, &PathBuf)| {
             let name = path.display().to_string();
             Partition { index: index as u16, name }
         };
-        Ok(self.files.iter().enumerate().map(partition).collect())
+        Ok(self.files.paths()?.iter().enumerate().map(partition).collect())
     }
 
     fn open(
@@ -91,7 +87,7 @@ impl<R: Data> Source for FileSource<R> {
         partition: &Partition,
         from: Option<&Position>,
     ) -> Result<Box<dyn Reader<Record = R>>> {
-        Ok(reader(self.rows(partition, from)?, self.pace.clone()))
+        Ok(reader(self.rows(partition, from)?, self.files.pace.clone()))
     }
 
     fn is_bounded(&self) -> bool {
@@ -99,16 +95,7 @@ impl<R: Data> Source for FileSource<R> {
     }
 
     fn identity(&self) -> String {
-        format!("{}:{}", self.format.extension(), self.pattern)
-    }
-}
-
-impl<R> fmt::Debug for FileSource<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileSource")
-            .field("pattern", &self.pattern)
-            .field("format", &self.format)
-            .finish_non_exhaustive()
+        self.files.identity()
     }
 }
 
@@ -142,7 +129,7 @@ impl Mark {
             file.read_exact(&mut before).map_err(fail)?;
             file.rewind().map_err(fail)?;
         }
-        if length >= self.offset && matches!(before[0], b'\n' | b'\r') {
+        if length >= self.offset && before == *b"\n" {
             return Ok(());
         }
         let what = format!(
@@ -173,10 +160,7 @@ impl<R: Data> Pull for JsonLines<R> {
             let next = self.lines.next().map_err(|error| cannot_read(&self.path, error))?;
             let (raw, rejection) = match next {
                 None => return Ok(Pulled::End),
-                Some(Line::TooLong(raw, length)) => {
-                    let error = format!("{length} bytes, the limit is {MAX_RECORD_BYTES}");
-                    (raw, Rejection::new(Reason::TooLarge, error))
-                }
+                Some(Line::TooLong(raw, length)) => (raw, Rejection::too_large(length)),
                 Some(Line::Whole(line)) => {
                     if line.iter().all(u8::is_ascii_whitespace) {
                         continue;

@@ -1,29 +1,41 @@
 //! CSV: a line of names, then rows, each decoded by its names.
 
+use super::cells::{Cells, without_feed};
+use super::lines::{Line, Lines};
 use super::source::{Mark, reject};
 use crate::format::{Check, MAX_RECORD_BYTES, Rejection, checked, decode_text_row, shortened};
-use crate::source::{Pull, Pulled, cannot_read};
-use csv::{ByteRecord, ReaderBuilder};
+use crate::source::{Pull, Pulled, cannot_read, field_names};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::marker::PhantomData;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use waystream_engine::error::{ErrorKind, JobError, Result};
+use waystream_engine::error::{JobError, Result};
 use waystream_engine::event::Data;
 use waystream_engine::source::{Position, Reason};
 
-/// Bytes the CSV reader takes at once.
-const BLOCK_BYTES: usize = 64 * 1024;
+/// The most lines that a row with line feeds in quoted values may have: a quote that somebody forgot
+/// must not take the rest of the file.
+const MAX_ROW_LINES: u64 = 64;
+/// Columns that an error names.
+const MOST_NAMES: usize = 20;
 
 /// Reads the rows of a CSV file.
 pub(crate) struct Table<R> {
     path: PathBuf,
     names: Vec<String>,
-    rows: csv::Reader<Limited>,
-    cells: ByteRecord,
+    lines: Lines,
+    cells: Cells,
     check: Option<Check<R>>,
     record: PhantomData<fn() -> R>,
+}
+
+/// What stands next in a file.
+enum Next {
+    End,
+    /// A whole row of so many bytes and lines, its cells taken apart.
+    Row(usize, u64),
+    /// A line that begins no row.
+    Wrong(Rejection),
 }
 
 impl<R: Data> Table<R> {
@@ -33,38 +45,44 @@ impl<R: Data> Table<R> {
         mark: Mark,
         check: Option<Check<R>>,
     ) -> Result<Self> {
-        let file = Limited { file, left: MAX_RECORD_BYTES };
-        let mut rows =
-            ReaderBuilder::new().flexible(true).buffer_capacity(BLOCK_BYTES).from_reader(file);
-        let headers = rows.byte_headers().map_err(|error| not_csv(&path, error))?;
-        let names = names(&path, headers)?;
+        let fail = |error| cannot_read(&path, error);
+        let mut cells = Cells::default();
+        let mut lines = Lines::new(file.try_clone().map_err(fail)?, 0, 0).map_err(fail)?;
+        let names = match next_row(&mut lines, &mut cells).map_err(fail)? {
+            Next::End => Vec::new(),
+            Next::Row(length, count) => {
+                lines.skip(length, count);
+                names(&path, &cells)?
+            }
+            Next::Wrong(rejection) => return Err(wrong_header(&path, &rejection.error)),
+        };
         if mark.offset > 0 {
-            let mut at = csv::Position::new();
-            at.set_byte(mark.offset).set_line(mark.line + 1);
-            rows.seek(at).map_err(|error| not_csv(&path, error))?;
+            lines = Lines::new(file, mark.offset, mark.line).map_err(fail)?;
         }
-        Ok(Self { path, names, rows, cells: ByteRecord::new(), check, record: PhantomData })
+        Ok(Self { path, names, lines, cells, check, record: PhantomData })
     }
 
-    fn decode(&self) -> Result<R, Rejection> {
-        let (found, named) = (self.cells.len(), self.names.len());
-        if found != named {
-            let error = format!("{found} values under {named} names");
-            return Err(Rejection::new(Reason::Malformed, error));
-        }
-        checked(decode_text_row(&self.names, &self.cells)?, self.check)
+    fn decode(&self) -> std::result::Result<R, Rejection> {
+        checked(decode_text_row(&self.names, self.cells.iter())?, self.check)
     }
 
-    /// The row's bytes as they stand in the file, without the end of the line.
-    fn written(&self) -> io::Result<Vec<u8>> {
-        let start = self.cells.position().map_or(0, csv::Position::byte);
-        let mut bytes = vec![0; self.rows.position().byte().saturating_sub(start) as usize];
-        self.rows.get_ref().file.read_exact_at(&mut bytes, start)?;
-        let feeds = bytes.iter().take_while(|byte| is_feed(byte)).count();
-        bytes.drain(..feeds);
-        let end = bytes.iter().rposition(|byte| !is_feed(byte)).map_or(0, |last| last + 1);
-        bytes.truncate(end);
-        Ok(bytes)
+    /// The error of a file that lacks a column which every record needs.
+    fn no_column(&self, field: &str) -> JobError {
+        let path = self.path.display();
+        let shown = &self.names[..self.names.len().min(MOST_NAMES)];
+        let what = format!(
+            "{path} has no column `{field}`, which the record needs: its first line is taken as the \
+             header, and it names {}",
+            shown.join(", ")
+        );
+        let fields = field_names::<R>().unwrap_or_default();
+        let has = |field: &&&str| !self.names.iter().any(|name| name == **field);
+        let missing: Vec<&str> = fields.iter().filter(has).copied().collect();
+        JobError::configuration(what).hint(format!(
+            "if the file has no header, write one in front: {}; else rename columns: {} are missing",
+            fields.join(","),
+            missing.join(", ")
+        ))
     }
 }
 
@@ -72,79 +90,112 @@ impl<R: Data> Pull for Table<R> {
     type Record = R;
 
     fn pull(&mut self) -> Result<Pulled<R>> {
-        self.rows.get_mut().left = MAX_RECORD_BYTES;
-        let read = self.rows.read_byte_record(&mut self.cells);
-        if !read.map_err(|error| not_csv(&self.path, error))? {
-            return Ok(Pulled::End);
-        }
-        let line = self.cells.position().map_or(0, csv::Position::line);
-        match self.decode() {
-            Ok(record) => Ok(Pulled::Record(line, record)),
-            Err(rejection) => {
-                let raw = self.written().map_err(|error| cannot_read(&self.path, error))?;
-                Ok(Pulled::Reject(reject(&self.path, line, &rejection, shortened(&raw))))
+        let fail = |error| cannot_read(&self.path, error);
+        let next = next_row(&mut self.lines, &mut self.cells).map_err(fail)?;
+        let first = self.lines.line() + 1;
+        let (found, named) = (self.cells.len(), self.names.len());
+        let wrong = match next {
+            Next::End => return Ok(Pulled::End),
+            Next::Row(_, count) if found != named => {
+                let error = format!("{found} values under {named} names{}", span(first, count));
+                Rejection::new(Reason::Malformed, error)
             }
-        }
+            Next::Row(length, count) => match self.decode() {
+                Ok(record) => {
+                    self.lines.skip(length, count);
+                    return Ok(Pulled::Record(first, record));
+                }
+                Err(mut rejection) => {
+                    if let Some(field) = rejection.missing_field() {
+                        return Err(self.no_column(field));
+                    }
+                    rejection.error += &span(first, count);
+                    let raw = shortened(without_feed(self.lines.skip(length, count)));
+                    return Ok(Pulled::Reject(reject(&self.path, first, &rejection, raw)));
+                }
+            },
+            Next::Wrong(rejection) => rejection,
+        };
+        // Only the line goes: what follows may have been taken in by a quote too many.
+        let (raw, wrong) = match self.lines.next().map_err(fail)? {
+            None => return Ok(Pulled::End),
+            Some(Line::Whole(line)) => (shortened(without_feed(line)), wrong),
+            Some(Line::TooLong(raw, length)) => (raw, Rejection::too_large(length)),
+        };
+        Ok(Pulled::Reject(reject(&self.path, first, &wrong, raw)))
     }
 
     fn position(&self) -> Result<Position> {
-        let at = self.rows.position();
-        Mark { offset: at.byte(), line: at.line().saturating_sub(1) }.encode()
+        Mark { offset: self.lines.offset(), line: self.lines.line() }.encode()
     }
 
     fn bytes(&self) -> u64 {
-        self.rows.position().byte()
+        self.lines.offset()
     }
 }
 
-fn is_feed(byte: &u8) -> bool {
-    matches!(byte, b'\r' | b'\n')
+/// Looks at the next row, past empty lines, and takes its cells apart. Only empty lines are passed.
+fn next_row(lines: &mut Lines, cells: &mut Cells) -> io::Result<Next> {
+    cells.clear();
+    let (mut length, mut count) = (0, 0);
+    loop {
+        let first = lines.line() + 1;
+        let ahead = lines.peek(length)?;
+        let (more, bytes) = (ahead.len() - length, without_feed(ahead).len());
+        if count == 0 && bytes == 0 {
+            if more == 0 {
+                return Ok(Next::End);
+            }
+            lines.skip(more, 1);
+            continue;
+        }
+        if count == 0 && bytes > MAX_RECORD_BYTES {
+            return Ok(Next::Wrong(Rejection::too_large(bytes as u64)));
+        }
+        if more == 0 || bytes > MAX_RECORD_BYTES || count == MAX_ROW_LINES {
+            let opened = first + cells.opened();
+            let error = format!(
+                "the quote opened in line {opened} is not closed, or not within {MAX_ROW_LINES} \
+                 lines and {MAX_RECORD_BYTES} bytes"
+            );
+            return Ok(Next::Wrong(cells.wrong(&error)));
+        }
+        let whole = cells.add(&ahead[length..]);
+        (length, count) = (ahead.len(), count + 1);
+        match whole {
+            Ok(true) => return Ok(Next::Row(length, count)),
+            Ok(false) => {}
+            Err(mut rejection) => {
+                rejection.error += &span(first, count);
+                return Ok(Next::Wrong(rejection));
+            }
+        }
+    }
 }
 
-fn names(path: &Path, headers: &ByteRecord) -> Result<Vec<String>> {
-    let mut names: Vec<String> = Vec::with_capacity(headers.len());
-    for header in headers {
-        let name = String::from_utf8_lossy(header).trim().to_owned();
+/// The lines of a row, if it has several: a quote may be open by mistake.
+fn span(first: u64, count: u64) -> String {
+    match count {
+        1 => String::new(),
+        _ => format!(" (in lines {first} to {}, joined by a quote)", first + count - 1),
+    }
+}
+
+fn names(path: &Path, cells: &Cells) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::with_capacity(cells.len());
+    for cell in cells.iter() {
+        let name = String::from_utf8_lossy(cell).trim().to_owned();
         if names.contains(&name) {
-            let what = format!("{} has two columns named `{name}`", path.display());
-            return Err(JobError::configuration(what).hint("name each column once"));
+            return Err(wrong_header(path, &format!("two columns are named `{name}`")));
         }
         names.push(name);
     }
     Ok(names)
 }
 
-fn not_csv(path: &Path, error: csv::Error) -> JobError {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-            JobError::new(ErrorKind::Data, format!("{}: {error}", path.display()))
-        }
-        csv::ErrorKind::Io(error) => cannot_read(path, error),
-        kind => JobError::failed(format!("{} cannot be read as CSV: {kind:?}", path.display())),
-    }
-}
-
-/// A file that gives no more than a record may have, so that an unclosed quote does not read the
-/// rest of the file into memory.
-struct Limited {
-    file: File,
-    left: usize,
-}
-
-impl Read for Limited {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
-            let what = format!("a row of over {MAX_RECORD_BYTES} bytes; is a quote left open?");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-        }
-        let read = self.file.read(into)?;
-        self.left = self.left.saturating_sub(read);
-        Ok(read)
-    }
-}
-
-impl Seek for Limited {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
-    }
+fn wrong_header(path: &Path, wrong: &str) -> JobError {
+    let what = format!("{}: the first line, taken as the header: {wrong}", path.display());
+    JobError::configuration(what).hint(
+        "write a first line that names each column once and ends in a line feed, as in id,ts,lat",
+    )
 }

@@ -20,8 +20,7 @@ pub const MAX_RECORD_BYTES: usize = 1 << 20;
 #[inline]
 pub fn decode_json<R: DeserializeOwned>(payload: &[u8]) -> Result<R, Rejection> {
     if payload.len() > MAX_RECORD_BYTES {
-        let error = format!("{} bytes, the limit is {MAX_RECORD_BYTES}", payload.len());
-        return Err(Rejection::new(Reason::TooLarge, error));
+        return Err(Rejection::too_large(payload.len() as u64));
     }
     let text = std::str::from_utf8(payload).map_err(|error| {
         Rejection::new(Reason::Malformed, format!("not UTF-8 at byte {}", error.valid_up_to()))

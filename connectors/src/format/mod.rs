@@ -2,11 +2,13 @@
 
 mod json;
 mod rejection;
+mod row;
 mod text_row;
 mod time;
 
 pub use json::{MAX_RECORD_BYTES, decode_json};
 pub use rejection::{Check, Rejection};
 pub(crate) use rejection::{checked, shortened};
+pub(crate) use row::{Row, finite, utf8};
 pub(crate) use text_row::decode_text_row;
-pub(crate) use time::rfc3339_ms;
+pub use time::rfc3339_ms;

@@ -1,5 +1,6 @@
 //! Why a single record cannot be taken, in the engine's fixed words and in words for people.
 
+use super::MAX_RECORD_BYTES;
 use serde::de;
 use std::fmt;
 use waystream_engine::source::Reason;
@@ -28,6 +29,17 @@ impl Rejection {
     /// A value outside what its field allows.
     pub fn out_of_range(error: impl Into<String>) -> Self {
         Self::new(Reason::OutOfRange, error)
+    }
+
+    /// A record that is too long.
+    pub(crate) fn too_large(bytes: u64) -> Self {
+        let error = format!("{bytes} bytes, the limit is {MAX_RECORD_BYTES}");
+        Self::new(Reason::TooLarge, error)
+    }
+
+    /// The field that the record needs and that is not there at all, neither empty nor null.
+    pub(crate) fn missing_field(&self) -> Option<&str> {
+        self.error.strip_prefix("missing field `")?.strip_suffix('`')
     }
 
     /// Names the field in front of the text.

@@ -1,65 +1,18 @@
 //! A row of texts under named columns, as CSV holds it, decoded by what each field asks for.
 
 use super::Rejection;
+use super::row::{Row, finite, utf8};
 use serde::de::value::StrDeserializer;
-use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
+use serde::de::{self, DeserializeOwned, Visitor};
 use waystream_engine::source::Reason;
 
 /// Decodes a row. An empty text is null; numbers must be finite.
-pub(crate) fn decode_text_row<R: DeserializeOwned>(
-    names: &[String],
-    cells: &csv::ByteRecord,
-) -> Result<R, Rejection> {
-    R::deserialize(Row { names, cells, at: 0 })
-}
-
-struct Row<'a> {
+pub(crate) fn decode_text_row<'a, R: DeserializeOwned>(
     names: &'a [String],
-    cells: &'a csv::ByteRecord,
-    at: usize,
-}
-
-impl<'a> Row<'a> {
-    fn cell(&self) -> Result<Cell<'a>, Rejection> {
-        let raw = self.cells.get(self.at).unwrap_or_default();
-        let bad = |_| Rejection::new(Reason::Malformed, "not UTF-8");
-        Ok(Cell(std::str::from_utf8(raw).map_err(bad)?))
-    }
-}
-
-impl<'de> de::Deserializer<'de> for Row<'_> {
-    type Error = Rejection;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
-        visitor.visit_map(self)
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier
-        ignored_any
-    }
-}
-
-impl<'de> MapAccess<'de> for Row<'_> {
-    type Error = Rejection;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Rejection> {
-        match self.names.get(self.at) {
-            Some(name) => seed.deserialize(StrDeserializer::new(name)).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Rejection> {
-        let value = self.cell().and_then(|cell| seed.deserialize(cell));
-        let value = value.map_err(|rejection| rejection.in_field(&self.names[self.at]));
-        self.at += 1;
-        value
-    }
+    cells: impl Iterator<Item = &'a [u8]>,
+) -> Result<R, Rejection> {
+    let texts = cells.map(|bytes| utf8(bytes).map(Cell));
+    R::deserialize(Row::new(names.iter().map(String::as_str).zip(texts)))
 }
 
 /// One text of a row.
@@ -82,11 +35,7 @@ impl Cell<'_> {
     }
 
     fn finite(self) -> Result<f64, Rejection> {
-        let value: f64 = self.parse("a number")?;
-        if value.is_finite() {
-            return Ok(value);
-        }
-        Err(Rejection::out_of_range(format!("`{}` is not a finite number", self.0)))
+        finite(self.parse("a number")?, self.0)
     }
 }
 
@@ -171,8 +120,11 @@ impl<'de> de::Deserializer<'de> for Cell<'_> {
         visitor.visit_enum(StrDeserializer::new(self.0))
     }
 
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
+        visitor.visit_unit()
+    }
+
     serde::forward_to_deserialize_any! {
         i128 u128 char bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier
-        ignored_any
     }
 }

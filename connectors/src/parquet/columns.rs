@@ -3,8 +3,8 @@
 use crate::source::field_names;
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
+use waystream_engine::did_you_mean;
 use waystream_engine::error::{JobError, Result};
-use waystream_engine::nearest;
 
 /// How the fields of a record are found in an archive.
 #[derive(Clone, Debug)]
@@ -57,10 +57,7 @@ impl Columns {
                 continue;
             }
             let what = format!("`map` names `{field}`, which the record does not have");
-            let hint = match nearest(field, fields.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("its fields: {}", fields.join(", ")),
-            };
+            let hint = did_you_mean(field, fields.iter().copied());
             return Err(JobError::configuration(what).hint(hint));
         }
         Ok(())

@@ -13,7 +13,7 @@
 //! | a bit flipped in a page | found by the page's checksum if it has one; else an error of decoding, or other values: nothing in the file tells |
 //! | a bit flipped in the footer | an error, or other numbers; never a panic of the process, nor memory for what is claimed |
 //! | a page that claims over 256 MiB, packed or unpacked, and so any text of that size | refused before it is read |
-//! | a gzip or brotli page that unpacks to more than it claims | an error, but only after unpacking: such files are as trusted as who wrote them |
+//! | a gzip, brotli or LZ4 page that unpacks to more than it claims | refused before it is read if that could be over 256 MiB: such pages are unpacked once without being kept, all of brotli's; else an error when it is read |
 //! | null, NaN, infinite or out of range where a value is needed; text that is not UTF-8 or no time | the row is a dead letter with file and row |
 //! | text that is not UTF-8 inside a nested column | the row group is refused: the library checks it as a whole |
 //! | a time that does not fit epoch milliseconds | as null |

@@ -7,9 +7,8 @@ use super::load::Key;
 use super::merge::Merge;
 use super::spill::SpillPlace;
 use crate::format::{Check, Rejection, checked, shortened};
-use crate::source::{Pace, Pull, Pulled, expand, reader};
+use crate::source::{Files, Pace, Pull, Pulled, reader};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use waystream_engine::error::{JobError, Result};
@@ -17,14 +16,12 @@ use waystream_engine::event::Data;
 use waystream_engine::source::{Partition, Position, Reader, Reject, Source};
 
 /// Parquet files as a bounded source.
+#[derive(Debug)]
 pub struct ParquetSource<R> {
-    pattern: String,
+    files: Files<R>,
     columns: Columns,
     memory_bytes: usize,
     spill_dir: PathBuf,
-    check: Option<Check<R>>,
-    pace: Option<Pace<R>>,
-    files: Vec<PathBuf>,
 }
 
 impl<R: Data> ParquetSource<R> {
@@ -32,15 +29,8 @@ impl<R: Data> ParquetSource<R> {
     /// held; beyond that they are sorted on disk.
     #[must_use]
     pub fn new(pattern: &str, columns: Columns, memory_bytes: usize) -> Self {
-        Self {
-            pattern: pattern.to_owned(),
-            columns,
-            memory_bytes,
-            spill_dir: std::env::temp_dir(),
-            check: None,
-            pace: None,
-            files: Vec::new(),
-        }
+        let files = Files::new(pattern, "parquet");
+        Self { files, columns, memory_bytes, spill_dir: std::env::temp_dir() }
     }
 
     /// Sorts in this directory instead of the system's temporary one.
@@ -53,24 +43,22 @@ impl<R: Data> ParquetSource<R> {
     /// Checks every record.
     #[must_use]
     pub fn checking(mut self, check: Option<Check<R>>) -> Self {
-        self.check = check;
+        self.files.check = check;
         self
     }
 
     pub(crate) fn at_pace(mut self, pace: Option<Pace<R>>) -> Self {
-        self.pace = pace;
+        self.files.pace = pace;
         self
     }
 
     pub(crate) fn rows(&mut self, from: Option<&Position>) -> Result<ArchiveRows<R>> {
-        if self.files.is_empty() {
-            self.files = expand(&self.pattern, "parquet")?;
-        }
         let mark = from.map(Mark::decode).transpose()?;
-        let catalog = Catalog::read::<R>(&self.files, self.columns.clone())?;
+        let catalog = Catalog::read::<R>(self.files.paths()?, self.columns.clone())?;
         let fingerprint = fingerprint(&catalog);
         if mark.as_ref().is_some_and(|mark| mark.files != fingerprint) {
-            let what = format!("the files of `{}` are not those the job was reading", self.pattern);
+            let pattern = &self.files.pattern;
+            let what = format!("the files of `{pattern}` are not those the job was reading");
             return Err(JobError::configuration(what).hint(
                 "put the same files back, or start over with --fresh; give new files a run of \
                  their own",
@@ -81,7 +69,14 @@ impl<R: Data> ParquetSource<R> {
         let place = SpillPlace { dir: self.spill_dir.clone(), time_field };
         let merge = Merge::new(catalog, place, self.memory_bytes, after);
         let record = PhantomData;
-        Ok(ArchiveRows { merge, files: fingerprint, after, check: self.check, bytes: 0, record })
+        Ok(ArchiveRows {
+            merge,
+            files: fingerprint,
+            after,
+            check: self.files.check,
+            bytes: 0,
+            record,
+        })
     }
 }
 
@@ -89,10 +84,9 @@ impl<R: Data> Source for ParquetSource<R> {
     type Record = R;
 
     fn partitions(&mut self) -> Result<Vec<Partition>> {
-        if self.files.is_empty() {
-            self.files = expand(&self.pattern, "parquet")?;
-        }
-        Ok(vec![Partition { index: 0, name: self.pattern.clone() }])
+        // A glob that names nothing is an error before anything is opened.
+        self.files.paths()?;
+        Ok(vec![Partition { index: 0, name: self.files.pattern.clone() }])
     }
 
     fn open(
@@ -101,7 +95,7 @@ impl<R: Data> Source for ParquetSource<R> {
         from: Option<&Position>,
     ) -> Result<Box<dyn Reader<Record = R>>> {
         let rows = self.rows(from)?;
-        Ok(reader(rows, self.pace.clone()))
+        Ok(reader(rows, self.files.pace.clone()))
     }
 
     fn is_bounded(&self) -> bool {
@@ -109,16 +103,7 @@ impl<R: Data> Source for ParquetSource<R> {
     }
 
     fn identity(&self) -> String {
-        format!("parquet:{}", self.pattern)
-    }
-}
-
-impl<R> fmt::Debug for ParquetSource<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ParquetSource")
-            .field("pattern", &self.pattern)
-            .field("columns", &self.columns)
-            .finish_non_exhaustive()
+        self.files.identity()
     }
 }
 

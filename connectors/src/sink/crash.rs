@@ -1,11 +1,11 @@
 //! Crash anywhere: drives a committer as the engine does, cuts it off at chosen operations, and
 //! checks that in the end each row is there once.
 
-use super::model_disk::{ModelDisk, Outage};
 use proptest::prelude::*;
 use std::sync::Arc;
 use waystream_engine::checkpoint::{Confirmed, Disk};
 use waystream_engine::error::JobError;
+use waystream_engine::simulation::{Random, SimulatedDisk};
 use waystream_engine::sink::{Committer, StagedBatch};
 use waystream_engine::time::Epoch;
 
@@ -20,10 +20,34 @@ pub(super) struct Subject {
     pub(super) always_whole: bool,
 }
 
+/// How a run is cut off.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outage {
+    /// The process is killed: all that reached the system stays.
+    Process,
+    /// Power fails: only what was synced stays.
+    Power,
+    /// Power fails, and chance has written some of the rest already.
+    Chance(u64),
+}
+
+impl Outage {
+    /// The disk as the next run finds it.
+    fn after(self, disk: &SimulatedDisk) -> Arc<SimulatedDisk> {
+        let next = disk.copy();
+        match self {
+            Self::Process => {}
+            Self::Power => next.lose_unsynced(),
+            Self::Chance(seed) => next.power_up(&mut Random::new(seed)),
+        }
+        Arc::new(next)
+    }
+}
+
 /// One way a run ends before its time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Crash {
-    pub(super) after_operations: u32,
+    pub(super) after_operations: u64,
     pub(super) outage: Outage,
     /// Whether the last confirmation had reached a manifest.
     pub(super) noted: bool,
@@ -38,18 +62,18 @@ pub(super) type Script = Vec<Vec<u64>>;
 pub(super) fn check(subject: Subject, script: &Script, crashes: &[Crash]) -> Result<(), String> {
     let mut world = World::new(subject, script);
     for crash in crashes {
-        world.disk.fail_after(crash.after_operations);
+        world.disk.cut_after(crash.after_operations);
         match world.live() {
             Ok(()) => break,
-            Err(_) if world.disk.is_dead() => world.fall(*crash)?,
+            Err(_) if world.disk.is_cut() => world.fall(*crash)?,
             Err(error) => return Err(format!("stopped without a crash: {error}")),
         }
     }
-    world.disk = world.disk.after(Outage::Process);
+    world.disk = Outage::Process.after(&world.disk);
     world.live().map_err(|error| format!("the last run stopped: {error}"))?;
     let all: Vec<u64> = (0..world.rows_until(script.len())).collect();
     for outage in [Outage::Process, Outage::Power] {
-        let found = (subject.read)(&*world.disk.after(outage))?;
+        let found = (subject.read)(&*outage.after(&world.disk))?;
         if found != all {
             return Err(format!("{outage:?}: {} rows were staged, found {found:?}", all.len()));
         }
@@ -58,10 +82,10 @@ pub(super) fn check(subject: Subject, script: &Script, crashes: &[Crash]) -> Res
 }
 
 /// Checks a crash at every single operation of the script, in every way.
-pub(super) fn check_every_operation(subject: Subject, script: &Script) -> Result<u32, String> {
+pub(super) fn check_every_operation(subject: Subject, script: &Script) -> Result<u64, String> {
     for after_operations in 0.. {
         let mut world = World::new(subject, script);
-        world.disk.fail_after(after_operations);
+        world.disk.cut_after(after_operations);
         if world.live().is_ok() {
             return Ok(after_operations);
         }
@@ -79,7 +103,7 @@ pub(super) fn check_every_operation(subject: Subject, script: &Script) -> Result
 struct World {
     subject: Subject,
     script: Script,
-    disk: Arc<ModelDisk>,
+    disk: Arc<SimulatedDisk>,
     /// Epochs that count.
     counted: usize,
     confirmed: Option<Confirmed>,
@@ -142,7 +166,7 @@ impl World {
             self.note();
         }
         self.unnoted = None;
-        self.disk = self.disk.after(crash.outage);
+        self.disk = crash.outage.after(&self.disk);
         self.check_fallen()?;
         self.counted = self.script.len().min(self.counted + crash.ahead);
         self.violation.take().map_or(Ok(()), Err)
@@ -167,7 +191,7 @@ impl World {
     fn check_recovered(&mut self) {
         let confirmed = self.confirmed.as_ref().map_or(0, |confirmed| confirmed.epoch.0 as usize);
         let (least, most) = (self.rows_until(confirmed), self.rows_until(self.counted));
-        match (self.subject.read)(&*self.disk.after(Outage::Process)) {
+        match (self.subject.read)(&*Outage::Process.after(&self.disk)) {
             Ok(rows) => {
                 let in_order = rows.iter().copied().eq(0..rows.len() as u64);
                 if !in_order || !(least..=most).contains(&(rows.len() as u64)) {
@@ -211,7 +235,7 @@ pub(super) fn any_script() -> impl Strategy<Value = Script> {
 
 /// Up to four crashes, one after the other.
 pub(super) fn any_crashes() -> impl Strategy<Value = Vec<Crash>> {
-    let crash = (0_u32..40, any_outage(), any::<bool>(), 0_usize..3).prop_map(
+    let crash = (0_u64..60, any_outage(), any::<bool>(), 0_usize..3).prop_map(
         |(after_operations, outage, noted, ahead)| Crash { after_operations, outage, noted, ahead },
     );
     prop::collection::vec(crash, 0..5)

@@ -6,12 +6,9 @@ mod jsonl;
 mod output;
 mod parquet;
 mod stdout;
-mod url;
 
 #[cfg(test)]
 mod crash;
-#[cfg(test)]
-mod model_disk;
 #[cfg(test)]
 mod trouble;
 

@@ -4,13 +4,13 @@ use super::blackhole::BlackholeSink;
 use super::jsonl::JsonlSink;
 use super::parquet::{ParquetSink, ROLL_BYTES};
 use super::stdout::StdoutSink;
-use super::url::{SinkUrl, parse_bytes};
+use crate::url::Url;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
+use waystream_engine::did_you_mean;
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::event::Data;
-use waystream_engine::nearest;
 use waystream_engine::sink::Sink;
 use waystream_engine::spec::{OpenContext, SinkSpec};
 
@@ -75,51 +75,56 @@ impl<T: Data> SinkSpec<T> for Output<T> {
 }
 
 fn open_url<T: Data>(url: &str, context: &OpenContext) -> Result<Box<dyn Sink<T>>> {
-    let url = SinkUrl::parse(url)?;
+    let url = Url::parse(url)?;
     let (disk, name) = (Arc::clone(&context.disk), context.name.as_str());
-    match url.scheme {
+    match url.scheme.as_str() {
         "jsonl" => {
-            url.settings(&[])?;
-            Ok(Box::new(JsonlSink::new(disk, Path::new(url.needed_place()?), name)))
+            url.allow(&[])?;
+            Ok(Box::new(JsonlSink::new(disk, place(&url)?, name)))
         }
         "parquet" => {
-            let roll_bytes = roll_bytes(&url)?;
-            let folder = Path::new(url.needed_place()?);
-            Ok(Box::new(ParquetSink::of::<T>(disk, folder, name, roll_bytes)?))
+            url.allow(&["roll"])?;
+            let roll_bytes = url.bytes("roll")?.unwrap_or(ROLL_BYTES);
+            Ok(Box::new(ParquetSink::of::<T>(disk, place(&url)?, name, roll_bytes)?))
         }
         "stdout" => {
-            url.settings(&[])?;
-            url.no_place()?;
+            no_place(&url)?;
             Ok(Box::new(StdoutSink))
         }
         "blackhole" => {
-            url.settings(&[])?;
-            url.no_place()?;
+            no_place(&url)?;
             Ok(Box::new(BlackholeSink))
         }
         unknown => {
-            let hint = match nearest(unknown, SCHEMES) {
-                Some(meant) => format!("did you mean `{meant}:`?"),
-                None => "write one of the schemes above".into(),
-            };
-            let known = SCHEMES.join(":, ");
-            Err(JobError::configuration(format!(
-                "unknown sink scheme `{unknown}:`; known are {known}:"
-            ))
-            .hint(hint))
+            let what = format!("unknown scheme `{unknown}:` of a sink URL");
+            Err(JobError::configuration(what).hint(did_you_mean(unknown, SCHEMES)))
         }
     }
 }
 
-fn roll_bytes(url: &SinkUrl<'_>) -> Result<u64> {
-    let mut bytes = ROLL_BYTES;
-    for (key, value) in url.settings(&["roll"])? {
-        bytes = parse_bytes(value).filter(|bytes| *bytes > 0).ok_or_else(|| {
-            JobError::configuration(format!("`{key}={value}` is not a size"))
-                .hint("write a number of bytes such as 64MiB")
-        })?;
+/// The file or folder of a sink.
+fn place(url: &Url) -> Result<&Path> {
+    let path = url.needed_path()?;
+    match path.split_once('?') {
+        None => Ok(Path::new(path)),
+        Some((place, rest)) => {
+            let scheme = &url.scheme;
+            let what = format!("`{rest}` in the URL of `{scheme}:` is not key=value");
+            Err(JobError::configuration(what)
+                .hint(format!("write {scheme}:{place}, and a place without `?`")))
+        }
     }
-    Ok(bytes)
+}
+
+/// Refuses a place and settings where none have a meaning.
+fn no_place(url: &Url) -> Result<()> {
+    url.allow(&[])?;
+    if url.path.is_empty() {
+        return Ok(());
+    }
+    let Url { scheme, path, .. } = url;
+    Err(JobError::configuration(format!("`{scheme}:{path}` names a place that means nothing"))
+        .hint(format!("write {scheme}:")))
 }
 
 #[cfg(test)]

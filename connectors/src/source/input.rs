@@ -1,18 +1,19 @@
 //! A job's input: the record's own rules in code, and a URL that says where the records are.
 
+use super::Pace;
 use super::pace::parse_speed;
-use super::{Pace, SourceUrl};
 use crate::file::{FileFormat, FileSource};
 use crate::format::Check;
 use crate::generator::Generator;
 use crate::parquet::{Columns, ParquetSource};
+use crate::url::Url;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use waystream_engine::clock::{Clock, SystemClock};
+use waystream_engine::did_you_mean;
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::event::Data;
-use waystream_engine::nearest;
 use waystream_engine::source::Source;
 use waystream_engine::spec::{OpenContext, SourceSpec};
 use waystream_engine::time::Timestamp;
@@ -23,10 +24,13 @@ const DEFAULT_MEMORY_BYTES: usize = 256 << 20;
 const SCHEMES: [&str; 4] = ["parquet", "jsonl", "csv", "gen"];
 
 /// Makes a generator from its URL; see [`Input::generated`].
-pub type MakeGenerator<R> = fn(&SourceUrl) -> Result<Generator<R>>;
+pub type MakeGenerator<R> = fn(&Url) -> Result<Generator<R>>;
 
 /// Records of type `R` from wherever the URL says: `parquet:GLOB`, `jsonl:GLOB`, `csv:GLOB` or
 /// `gen://NAME`.
+///
+/// CSV has a first line of names and is read as RFC 4180 has it; see [`crate::file`] for what comes of
+/// a file that breaks the rules, and [`crate::parquet`] for what an archive may hold.
 ///
 /// `speed=60x` replays files at sixty times their event time; `speed=max`, the default, as fast
 /// as they can be read.
@@ -44,7 +48,7 @@ pub type MakeGenerator<R> = fn(&SourceUrl) -> Result<Generator<R>>;
 ///     lat: f64,
 /// }
 ///
-/// let pings = Input::json(Some("jsonl:pings.jsonl?speed=60x"))
+/// let pings = Input::at("jsonl:pings.jsonl?speed=60x")
 ///     .time_of(|ping: &Ping| ping.ts)
 ///     .check(|ping| match ping.lat {
 ///         -90.0..=90.0 => Ok(()),
@@ -78,17 +82,10 @@ impl<R: Data> Input<R> {
         }
     }
 
-    /// JSON records from the URL that the deployment gives, or from this one.
+    /// Records from this URL, unless the deployment gives another.
     #[must_use]
-    pub fn json(default_url: Option<&str>) -> Self {
-        Self { default_url: default_url.map(str::to_owned), ..Self::records() }
-    }
-
-    /// The URL to read if the deployment gives none.
-    #[must_use]
-    pub fn default_url(mut self, url: impl Into<String>) -> Self {
-        self.default_url = Some(url.into());
-        self
+    pub fn at(default_url: impl Into<String>) -> Self {
+        Self { default_url: Some(default_url.into()), ..Self::records() }
     }
 
     /// A check of every decoded record; what it refuses goes to the dead letters.
@@ -140,7 +137,7 @@ impl<R: Data> Input<R> {
         self
     }
 
-    fn pace(&self, url: &SourceUrl) -> Result<Option<Pace<R>>> {
+    fn pace(&self, url: &Url) -> Result<Option<Pace<R>>> {
         let speed = url.get("speed").map(parse_speed).transpose()?.flatten();
         let Some(speed) = speed else { return Ok(None) };
         let Some(time_of) = self.time_of else {
@@ -150,29 +147,30 @@ impl<R: Data> Input<R> {
         Ok(Some(Pace::new(speed, time_of, self.clock.clone())))
     }
 
-    fn file(&self, url: &SourceUrl, format: FileFormat) -> Result<Box<dyn Source<Record = R>>> {
+    fn file(&self, url: &Url, format: FileFormat) -> Result<Box<dyn Source<Record = R>>> {
         url.allow(&["speed"])?;
-        let source = FileSource::new(&url.path, format, self.check, self.pace(url)?);
+        let source = FileSource::new(url.needed_path()?, format, self.check, self.pace(url)?);
         Ok(Box::new(source))
     }
 
-    fn parquet(&self, url: &SourceUrl) -> Result<Box<dyn Source<Record = R>>> {
+    fn parquet(&self, url: &Url) -> Result<Box<dyn Source<Record = R>>> {
         url.allow(&["speed", "map", "time-zone"])?;
         let columns = Columns::new(&self.time_column, url.get("map"), url.get("time-zone"))?;
         columns.check_fields::<R>()?;
-        let source = ParquetSource::new(&url.path, columns, self.memory_bytes)
+        let source = ParquetSource::new(url.needed_path()?, columns, self.memory_bytes)
             .spilling_to(self.spill_dir.clone())
             .checking(self.check)
             .at_pace(self.pace(url)?);
         Ok(Box::new(source))
     }
 
-    fn generator(&self, url: &SourceUrl) -> Result<Box<dyn Source<Record = R>>> {
+    fn generator(&self, url: &Url) -> Result<Box<dyn Source<Record = R>>> {
         let made = self.generators.iter().find(|(name, _)| *name == url.path);
         let Some((name, make)) = made else {
+            url.needed_path()?;
             let names: Vec<&str> = self.generators.iter().map(|(name, _)| *name).collect();
             let what = format!("there is no generator `{}` for this input", url.path);
-            return Err(JobError::configuration(what).hint(one_of(&url.path, &names)));
+            return Err(JobError::configuration(what).hint(did_you_mean(&url.path, names)));
         };
         let generator =
             make(url)?.named_by_default(format!("gen:{name}")).clock(self.clock.clone());
@@ -187,25 +185,17 @@ impl<R: Data> SourceSpec<R> for Input<R> {
             return Err(JobError::configuration(what)
                 .hint(format!("give one: --source {}=parquet:archive/*.parquet", context.name)));
         };
-        let opened = SourceUrl::parse(text).and_then(|url| match url.scheme.as_str() {
+        let opened = Url::parse(text).and_then(|url| match url.scheme.as_str() {
             "parquet" => self.parquet(&url),
             "jsonl" => self.file(&url, FileFormat::Jsonl),
             "csv" => self.file(&url, FileFormat::Csv),
             "gen" => self.generator(&url),
             scheme => {
                 let what = format!("unknown scheme `{scheme}:` of a source URL");
-                Err(JobError::configuration(what).hint(one_of(scheme, &SCHEMES)))
+                Err(JobError::configuration(what).hint(did_you_mean(scheme, SCHEMES)))
             }
         });
         opened.map_err(|error| error.at(&context.name))
-    }
-}
-
-fn one_of(name: &str, known: &[&str]) -> String {
-    match nearest(name, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`? known: {}", known.join(", ")),
-        None if known.is_empty() => "this input has none".to_owned(),
-        None => format!("known: {}", known.join(", ")),
     }
 }
 

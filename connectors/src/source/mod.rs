@@ -1,17 +1,17 @@
 //! What every source here shares: the URL it is named by, its files, and the pace it is read at.
 
 mod fields;
+mod files;
 mod input;
 mod pace;
 mod paths;
 mod pull;
 #[cfg(test)]
 mod tests;
-mod url;
 
 pub(crate) use fields::field_names;
+pub(crate) use files::Files;
 pub use input::{Input, MakeGenerator};
 pub(crate) use pace::Pace;
 pub(crate) use paths::{cannot_read, expand};
 pub(crate) use pull::{Pull, Pulled, reader};
-pub use url::SourceUrl;

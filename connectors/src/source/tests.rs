@@ -83,13 +83,13 @@ fn urls() {
             gen:pings/2 bounded=true
         parqet:a.parquet
             pings: unknown scheme `parqet:` of a source URL
-            hint: did you mean `parquet`? known: parquet, jsonl, csv, gen
+            hint: did you mean `parquet`?
         kafka://localhost:9092/pings
             pings: unknown scheme `kafka:` of a source URL
             hint: known: parquet, jsonl, csv, gen
         a.parquet
-            pings: `a.parquet` is no source URL: it has no scheme
-            hint: write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x
+            pings: `a.parquet` is no URL: it has no scheme
+            hint: write its form in front: jsonl:a.parquet or parquet:a.parquet
         jsonl:a.jsonl?speed=60x
             pings: `speed` needs the event time of a record
             hint: tell the job's input with .time_of(|record| record.ts), or drop `speed`
@@ -98,7 +98,7 @@ fn urls() {
             hint: write a multiple of real time, as in speed=60x, or speed=max
         jsonl:a.jsonl?map=a:b
             pings: unknown key `map` in the URL of `jsonl:`
-            hint: known keys: speed
+            hint: known: speed
         parquet:a.parquet?map=latt:b
             pings: `map` names `latt`, which the record does not have
             hint: did you mean `lat`?
@@ -113,7 +113,7 @@ fn urls() {
             hint: write an IANA name, such as UTC or Europe/Berlin
         gen://ping
             pings: there is no generator `ping` for this input
-            hint: did you mean `pings`? known: pings
+            hint: did you mean `pings`?
         gen://pings?n=many
             pings: `n=many` is not a fitting number
     "#]].assert_eq(&out);
@@ -122,7 +122,7 @@ fn urls() {
 #[test]
 fn the_deployment_wins_over_the_default() {
     let identity = |input, url| open(input, url).unwrap().identity();
-    let with_default = || Input::json(Some("jsonl:a.jsonl"));
+    let with_default = || Input::at("jsonl:a.jsonl");
     assert_eq!(identity(with_default(), None), "jsonl:a.jsonl");
     assert_eq!(identity(with_default(), Some("csv:b.csv")), "csv:b.csv");
     let paced = with_default().time_of(|ping| Timestamp(ping.ts));

@@ -37,7 +37,7 @@ impl SimulatedDisk {
         Self::default()
     }
 
-    /// Cuts the power after this many more operations.
+    /// Cuts the power after this many more operations. A write that it meets gets half way.
     pub fn cut_after(&self, operations: u64) {
         let mut platter = self.lock();
         platter.cut_at = Some(platter.operations + operations);
@@ -100,6 +100,17 @@ impl SimulatedDisk {
         platter.names = names;
     }
 
+    /// Comes back after a power cut with nothing but what was synced.
+    pub fn lose_unsynced(&self) {
+        let mut platter = self.lock();
+        platter.names = platter.durable_names.clone();
+        for inode in &mut platter.inodes {
+            inode.now.clone_from(&inode.synced);
+        }
+        drop(platter);
+        self.restart();
+    }
+
     /// Comes back after the process alone was killed: nothing is lost.
     pub fn restart(&self) {
         let mut platter = self.lock();
@@ -143,16 +154,37 @@ impl SimulatedDisk {
         }
         Ok(platter)
     }
+
+    /// Writes bytes, or half of them if this is the moment at which the power is cut.
+    fn write_by(&self, bytes: &[u8], write: impl Fn(&mut Platter, &[u8])) -> io::Result<()> {
+        let was_cut = self.is_cut();
+        match self.operate() {
+            Ok(mut platter) => write(platter.with_room()?, bytes),
+            Err(error) => {
+                if self.is_cut() && !was_cut {
+                    write(&mut self.lock(), &bytes[..bytes.len() / 2]);
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
 }
 
-/// What a file that was never synced may look like: as before, cut off, or complete.
+/// What a file that was never synced may look like: as before, cut off, of the new length with zeros
+/// in it, or complete.
 fn torn(inode: &Inode, random: &mut Random) -> Vec<u8> {
-    match random.below(3) {
+    match random.below(4) {
         0 => inode.synced.clone(),
         1 => {
             let keep = random.below(inode.now.len() as u64 + 1) as usize;
             let mut bytes = inode.now[..keep].to_vec();
             bytes.extend_from_slice(inode.synced.get(keep..).unwrap_or_default());
+            bytes
+        }
+        2 => {
+            let mut bytes = inode.synced.clone();
+            bytes.resize(inode.now.len(), 0);
             bytes
         }
         _ => inode.now.clone(),
@@ -191,17 +223,16 @@ impl Platter {
 
 impl Disk for SimulatedDisk {
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.operate()?.with_room()?.inode_or_new(path).now = bytes.to_vec();
-        Ok(())
+        self.write_by(bytes, |platter, bytes| platter.inode_or_new(path).now = bytes.to_vec())
     }
 
     fn write_at(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut platter = self.operate()?;
-        let file = &mut platter.with_room()?.inode_or_new(path).now;
-        let end = offset as usize + bytes.len();
-        file.resize(file.len().max(end), 0);
-        file[offset as usize..end].copy_from_slice(bytes);
-        Ok(())
+        self.write_by(bytes, |platter, bytes| {
+            let file = &mut platter.inode_or_new(path).now;
+            let end = offset as usize + bytes.len();
+            file.resize(file.len().max(end), 0);
+            file[offset as usize..end].copy_from_slice(bytes);
+        })
     }
 
     fn set_len(&self, path: &Path, length: u64) -> io::Result<()> {

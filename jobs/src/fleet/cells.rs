@@ -1,29 +1,29 @@
 //! Counts of one H3 cell over one window.
 
-use super::position::Position;
+use super::fix::Fix;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use waystream_operators::{Cell, Located, Pane, Position as Place};
+use waystream_operators::{Cell, Located, Pane, Position};
 
 /// What a cell counts of a position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CellEvent {
     entity_id: CompactString,
-    place: Place,
+    position: Position,
     speed: Option<f32>,
 }
 
-impl From<Position> for CellEvent {
-    fn from(position: Position) -> Self {
-        let place = position.position();
-        Self { entity_id: position.entity_id, place, speed: position.speed }
+impl From<Fix> for CellEvent {
+    fn from(fix: Fix) -> Self {
+        let position = fix.position();
+        Self { entity_id: fix.entity_id, position, speed: fix.speed }
     }
 }
 
 impl Located for CellEvent {
-    fn position(&self) -> Place {
-        self.place
+    fn position(&self) -> Position {
+        self.position
     }
 }
 

@@ -1,6 +1,6 @@
 //! The live state of an entity: its latest position and how many there were.
 
-use super::position::Position;
+use super::fix::Fix;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use waystream_operators::{Cell, Change, Located, Resolution, Shown};
@@ -8,16 +8,16 @@ use waystream_operators::{Cell, Change, Located, Resolution, Shown};
 /// The latest state of one entity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latest {
-    position: Option<Position>,
+    fix: Option<Fix>,
     cell: Option<Cell>,
     events: u64,
 }
 
 impl Latest {
     /// Takes the next position in event-time order; always a change, as it counts.
-    pub fn observe(&mut self, position: Position, resolution: Resolution) -> bool {
-        self.cell = Some(Cell::of(position.position(), resolution));
-        self.position = Some(position);
+    pub fn observe(&mut self, fix: Fix, resolution: Resolution) -> bool {
+        self.cell = Some(Cell::of(fix.position(), resolution));
+        self.fix = Some(fix);
         self.events += 1;
         true
     }
@@ -54,17 +54,17 @@ impl From<Change<CompactString, Latest>> for LiveRow {
             Change::Upsert { key, state } => (key, "upsert", state),
             Change::Remove { key } => (key, "remove", Latest::default()),
         };
-        let position = state.position;
-        let events = position.as_ref().map(|_| state.events);
+        let fix = state.fix;
+        let events = fix.as_ref().map(|_| state.events);
         Self {
             entity_id,
             change: change.into(),
-            ts_ms: position.as_ref().map(|p| p.ts),
-            lat: position.as_ref().map(|p| p.lat),
-            lon: position.as_ref().map(|p| p.lon),
-            speed: position.as_ref().and_then(|p| p.speed),
-            heading: position.as_ref().and_then(|p| p.heading),
-            kind: position.and_then(|p| p.kind),
+            ts_ms: fix.as_ref().map(|fix| fix.ts),
+            lat: fix.as_ref().map(|fix| fix.lat),
+            lon: fix.as_ref().map(|fix| fix.lon),
+            speed: fix.as_ref().and_then(|fix| fix.speed),
+            heading: fix.as_ref().and_then(|fix| fix.heading),
+            kind: fix.and_then(|fix| fix.kind),
             cell: state.cell,
             events,
         }

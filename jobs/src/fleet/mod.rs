@@ -2,13 +2,13 @@
 //! stops. Written with the public language only.
 
 mod cells;
+mod fix;
 mod latest;
-mod position;
 mod rows;
 
 pub use cells::{CellCount, CellEvent, CellRow};
+pub use fix::Fix;
 pub use latest::{Latest, LiveRow};
-pub use position::Position;
 pub use rows::{CrossingRow, StopRow, TripRow};
 
 use std::time::Duration;
@@ -33,8 +33,8 @@ pub fn build(flow: &Flow) {
     let resolution = flow.setting("resolution", Resolution::DEFAULT);
     let out_of_order = flow.setting("out-of-order", Duration::ZERO);
     let expire_after = flow.setting("expire-after", NEVER);
-    let input = Input::records().default_url(BUNDLED).check(Position::check).time_of(Position::at);
-    let event_time = EventTime::by(Position::at).out_of_order(out_of_order);
+    let input = Input::at(BUNDLED).check(Fix::check).time_of(Fix::at);
+    let event_time = EventTime::by(Fix::at).out_of_order(out_of_order);
     let positions = flow.source("positions", input, event_time);
 
     positions
@@ -47,8 +47,8 @@ pub fn build(flow: &Flow) {
         .map(CellRow::from)
         .sink("cells", Output::named());
 
-    let entities = positions.key_by(|p| p.entity_id.clone()).ordered("order");
-    let observe = move |latest: &mut Latest, p| latest.observe(p, resolution);
+    let entities = positions.key_by(|fix| fix.entity_id.clone()).ordered("order");
+    let observe = move |latest: &mut Latest, fix| latest.observe(fix, resolution);
     let live = entities.clone().live_if("live", observe);
     let live = if expire_after < NEVER { live.expire_after(expire_after) } else { live };
     let live = live.map(LiveRow::from);

@@ -1,6 +1,8 @@
-//! Rows of the sinks `crossings`, `trips` and `stops`.
+//! Rows of the sinks `crossings`, `trips` and `stops`: what the operators put out, with the entity's id
+//! as a column of its own. The columns are spelled out because a Parquet sink takes them from the
+//! struct, and a flattened one has no fields known beforehand.
 
-use super::position::Position;
+use super::fix::Fix;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use waystream_operators::{Crossing, CrossingKind, Stop, Trip};
@@ -22,10 +24,10 @@ pub struct CrossingRow {
     pub lon: f64,
 }
 
-impl From<Crossing<Position>> for CrossingRow {
-    fn from(crossing: Crossing<Position>) -> Self {
+impl From<Crossing<Fix>> for CrossingRow {
+    fn from(crossing: Crossing<Fix>) -> Self {
         let Crossing { zone, event, value } = crossing;
-        let Position { entity_id, ts, lat, lon, .. } = value;
+        let Fix { entity_id, ts, lat, lon, .. } = value;
         Self { entity_id, zone, event, ts_ms: ts, lat, lon }
     }
 }

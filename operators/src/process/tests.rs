@@ -5,193 +5,149 @@ use crate::{Due, Event, EventTime, Flow, JobError, Operator, Scope, TestJob, Tim
 use crate::{Unset, ms, secs};
 use expect_test::expect;
 use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// User, event time in milliseconds.
-type Note = (u8, i64);
+/// What to do with the timers of a key.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Order {
+    /// Wake it after so many milliseconds of event time.
+    Wake(u8),
+    /// Wake it after so many seconds of processing time.
+    Ring(u8),
+    Cancel,
+    Silence,
+    Remove,
+}
+use Order::{Cancel, Remove, Ring, Silence, Wake};
 
-/// Collects the notes of a user for ten seconds of processing time, then sends them in one letter;
-/// forgets a user who has been silent for a minute of event time.
-struct Digest;
+/// Key, event time in milliseconds, and what to do.
+type Command = (u8, i64, Order);
 
-impl Operator for Digest {
+/// Does with its timers what it is told, and says when they fire and after how many commands.
+struct Obedient;
+
+impl Operator for Obedient {
     type Key = u8;
-    type Record = Note;
-    type State = Vec<i64>;
+    type Record = Command;
+    type State = u32;
     type Output = String;
 
-    fn on_event(&mut self, waiting: &mut Vec<i64>, note: Event<Note>, scope: &mut Scope<Self>) {
-        if waiting.is_empty() {
-            scope.wake_at_clock(scope.now().after(secs(10)));
+    fn on_event(&mut self, n: &mut u32, event: Event<Command>, scope: &mut Scope<Self>) {
+        if event.is_late(0) {
+            return scope.late(event);
         }
-        waiting.push(note.value.1);
-        scope.wake_at(note.time.after(secs(60)));
+        *n += 1;
+        match event.value.2 {
+            Wake(after_ms) => scope.wake_at(event.time.after(ms(after_ms.into()))),
+            Ring(after_s) => scope.wake_at_clock(scope.now().after(secs(after_s.into()))),
+            Cancel => scope.cancel_wake(),
+            Silence => scope.cancel_wake_clock(),
+            Remove => scope.remove(),
+        }
     }
 
-    fn on_timer(&mut self, waiting: &mut Vec<i64>, due: Due, scope: &mut Scope<Self>) {
+    fn on_timer(&mut self, n: &mut u32, due: Due, scope: &mut Scope<Self>) {
+        let key = *scope.key();
         match due {
-            Due::Clock(_) => {
-                let letter = format!("to {}: {:?}", scope.key(), std::mem::take(waiting));
-                scope.emit(letter);
-            }
             Due::Event(at) => {
-                scope.emit(format!("{} left at {at} with {waiting:?}", scope.key()));
-                scope.remove();
+                assert!(at <= scope.watermark());
+                scope.emit(woken(key, at.0, *n));
+            }
+            Due::Clock(at) => {
+                scope.emit(format!("{key} rang {} ms on, after {n}", at.since_ms(BEGAN)));
             }
         }
     }
 }
 
-fn digest(flow: &Flow) {
-    flow.source("notes", Unset, EventTime::by(|note: &Note| Timestamp(note.1)))
-        .key_by(|note| note.0)
-        .process("digest", Digest)
-        .sink("letters", Unset);
+/// Where the clock of a test begins.
+const BEGAN: Timestamp = Timestamp(1_700_000_000_000);
+
+fn woken(key: u8, at: i64, n: u32) -> String {
+    format!("{key} woke at {at}, after {n}")
 }
 
-fn note(user: u8, at: i64) -> Step<Note> {
-    (user, at).into()
+fn obedient(flow: &Flow) {
+    flow.source("orders", Unset, EventTime::by(|order: &Command| Timestamp(order.1)))
+        .key_by(|order| order.0)
+        .late("late", Unset)
+        .process("obedient", Obedient)
+        .sink("rows", Unset);
 }
 
-fn letters(steps: impl IntoIterator<Item = Step<Note>>) -> Vec<String> {
-    TestJob::new(digest).input("notes", steps).output("letters")
+fn command(key: u8, at: i64, order: Order) -> Step<Command> {
+    (key, at, order).into()
+}
+
+fn told(steps: impl IntoIterator<Item = Step<Command>>) -> Vec<String> {
+    TestJob::new(obedient).input("orders", steps).output("rows")
 }
 
 #[test]
 fn timers_of_both_clocks_fire_when_their_clock_says_so() {
     let steps = [
-        note(1, 0),
+        command(1, 0, Ring(10)),
         Advance(secs(9)),
-        note(1, 5),
-        note(2, 6),
-        Advance(secs(1)), // user 1's ten seconds are over
-        note(1, 70),
-        Advance(secs(10)), // both are
-        Watermark(Timestamp(60_006)),
+        command(1, 5, Wake(60)),
+        command(2, 6, Ring(10)),
+        Advance(secs(1)), // key 1's ten seconds are over
+        command(2, 7, Wake(50)),
+        Advance(secs(9)), // key 2's are
+        Watermark(Timestamp(57)),
         Advance(secs(0)),
-        Watermark(Timestamp(90_000)),
-        note(1, 95_000),
+        Watermark(Timestamp(70)),
+        command(1, 72, Wake(9)),
     ];
     let expected = expect![[r#"
         [
-            "to 1: [0, 5]",
-            "to 1: [70]",
-            "to 2: [6]",
-            "2 left at 60006 with []",
-            "1 left at 60070 with []",
-            "1 left at 155000 with [95000]",
+            "1 rang 10000 ms on, after 2",
+            "2 rang 19000 ms on, after 2",
+            "2 woke at 57, after 2",
+            "1 woke at 65, after 2",
+            "1 woke at 81, after 3",
         ]
     "#]];
-    let mut letters = letters(steps);
-    letters[1..3].sort(); // timers that come due together fire in no particular order of keys
-    expected.assert_debug_eq(&letters);
+    expected.assert_debug_eq(&told(steps));
 }
 
 #[test]
 fn a_crash_between_setting_and_firing_loses_no_timer() {
-    let calm = letters([note(1, 0), Advance(secs(4)), Advance(secs(6)), note(1, 1)]);
-    assert_eq!(calm, ["to 1: [0]", "1 left at 60001 with [1]"]);
-    // Killed with the timer in a checkpoint, and with the note not yet in any.
-    let kept = [note(1, 0), Advance(secs(4)), Crash, Advance(secs(6)), note(1, 1)];
-    assert_eq!(letters(kept), calm);
-    let replayed = [note(1, 0), Crash, Advance(secs(4)), Advance(secs(6)), note(1, 1)];
-    assert_eq!(letters(replayed), calm);
-    let after = [note(1, 0), Advance(secs(4)), Advance(secs(6)), Crash, note(1, 1), Crash];
-    assert_eq!(letters(after), calm);
+    let (ring, wake) = (command(1, 0, Ring(10)), command(1, 1, Wake(60)));
+    let (four, six) = (|| Advance(secs(4)), || Advance(secs(6)));
+    let calm = told([ring.clone(), four(), six(), wake.clone()]);
+    assert_eq!(calm, ["1 rang 10000 ms on, after 1", "1 woke at 61, after 2"]);
+    // Killed with the timer in a checkpoint, and with the command not yet in any.
+    assert_eq!(told([ring.clone(), four(), Crash, six(), wake.clone()]), calm);
+    assert_eq!(told([ring.clone(), Crash, four(), six(), wake.clone()]), calm);
+    assert_eq!(told([ring, four(), six(), Crash, wake, Crash]), calm);
+}
+
+#[test]
+fn a_processing_time_timer_that_was_taken_back_does_not_fire() {
+    for between in [Crash, Advance(secs(1))] {
+        let steps = [
+            command(1, 0, Ring(10)),
+            command(2, 1, Ring(10)),
+            Advance(secs(4)),
+            between,
+            command(1, 2, Silence),
+            Advance(secs(7)),
+            command(3, 3, Cancel),
+        ];
+        assert_eq!(told(steps).len(), 1, "only key 2 rings");
+    }
 }
 
 #[test]
 fn jobs_with_processing_time_can_be_simulated() {
     let steps = (0..40).flat_map(|i| {
         let pause = if i % 4 == 3 { secs(7) } else { secs(0) };
-        [note(i % 5, i64::from(i) * 9_000), Advance(pause)]
+        let order = if i % 3 == 0 { Wake(60) } else { Ring(10) };
+        [command(i % 5, i64::from(i) * 9, order), Advance(pause)]
     });
-    TestJob::new(digest).input("notes", steps).workers([1, 2, 3]).simulate(30).unwrap();
-}
-
-/// Sends a letter ten seconds after a note, unless another note takes that back.
-struct Undo;
-
-impl Operator for Undo {
-    type Key = u8;
-    type Record = Note;
-    type State = bool;
-    type Output = u8;
-
-    fn on_event(&mut self, waits: &mut bool, _: Event<Note>, scope: &mut Scope<Self>) {
-        *waits = !*waits;
-        match *waits {
-            true => scope.wake_at_clock(scope.now().after(secs(10))),
-            false => scope.cancel_wake_clock(),
-        }
-    }
-
-    fn on_timer(&mut self, waits: &mut bool, _: Due, scope: &mut Scope<Self>) {
-        *waits = false;
-        scope.emit(*scope.key());
-    }
-}
-
-#[test]
-fn a_processing_time_timer_that_was_taken_back_does_not_fire() {
-    let build = |flow: &Flow| {
-        flow.source("notes", Unset, EventTime::by(|note: &Note| Timestamp(note.1)))
-            .key_by(|note| note.0)
-            .process("undo", Undo)
-            .sink("letters", Unset);
-    };
-    let steps = |between: Step<Note>| {
-        [
-            note(1, 0),
-            note(2, 1),
-            Advance(secs(4)),
-            between,
-            note(1, 2),
-            Advance(secs(7)),
-            note(3, 3),
-        ]
-    };
-    for between in [Crash, Advance(secs(1))] {
-        let letters = TestJob::new(build).input("notes", steps(between)).output::<u8>("letters");
-        assert_eq!(letters, [2]);
-    }
-}
-
-/// Cancels, moves and removes at will: the record says what to do.
-struct Obedient;
-
-impl Operator for Obedient {
-    type Key = u8;
-    type Record = (u8, i64, i8);
-    type State = u32;
-    type Output = (u8, i64, u32);
-
-    fn on_event(&mut self, n: &mut u32, event: Event<(u8, i64, i8)>, scope: &mut Scope<Self>) {
-        if event.is_late(0) {
-            return scope.late(event);
-        }
-        *n += 1;
-        match event.value.2 {
-            -2 => scope.remove(),
-            -1 => scope.cancel_wake(),
-            after => scope.wake_at(event.time.after(ms(after.unsigned_abs().into()))),
-        }
-    }
-
-    fn on_timer(&mut self, n: &mut u32, due: Due, scope: &mut Scope<Self>) {
-        let Due::Event(at) = due else { return };
-        assert!(at <= scope.watermark());
-        scope.emit((*scope.key(), at.0, *n));
-    }
-}
-
-fn obedient(flow: &Flow) {
-    flow.source("orders", Unset, EventTime::by(|order: &(u8, i64, i8)| Timestamp(order.1)))
-        .key_by(|order| order.0)
-        .late("late", Unset)
-        .process("obedient", Obedient)
-        .sink("rows", Unset);
+    TestJob::new(obedient).input("orders", steps).workers([1, 2, 3]).simulate(30).unwrap();
 }
 
 proptest! {
@@ -204,52 +160,61 @@ proptest! {
         let mut at = 0;
         let orders = orders.into_iter().map(|(key, step, what)| {
             at += step;
-            (key, at - i64::from(step == 8) * 3, what)
+            let order = match what {
+                -2 => Remove,
+                -1 => Cancel,
+                after_ms => Wake(after_ms.unsigned_abs()),
+            };
+            (key, at - i64::from(step == 8) * 3, order)
         });
-        let orders: Vec<(u8, i64, i8)> = orders.collect();
+        let orders: Vec<Command> = orders.collect();
         let job = TestJob::new(obedient).input("orders", orders.clone());
         let outputs = job.run().unwrap();
 
         let mut keys = BTreeMap::<u8, (u32, Option<i64>)>::new();
-        let (mut rows, mut late) = (vec![], vec![]);
+        let (mut rows, mut late) = (vec![], 0);
         let mut watermark = i64::MIN;
-        for (key, time, what) in orders {
+        for (key, time, order) in orders {
             if time < watermark {
-                late.push((key, time, what));
+                late += 1;
                 keys.entry(key).or_default();
             } else {
                 let (n, due) = keys.entry(key).or_default();
                 *n += 1;
-                match what {
-                    -2 => drop(keys.remove(&key)),
-                    -1 => *due = None,
-                    after => *due = Some(time + i64::from(after)),
+                match order {
+                    Remove => drop(keys.remove(&key)),
+                    Cancel => *due = None,
+                    Wake(after_ms) => *due = Some(time + i64::from(after_ms)),
+                    Ring(_) | Silence => unreachable!("no clock goes on here"),
                 }
             }
             watermark = watermark.max(time);
             fire(&mut keys, watermark, &mut rows);
         }
         fire(&mut keys, i64::MAX, &mut rows);
-        let mut found: Vec<(u8, i64, u32)> = outputs.output("rows");
+        let mut found: Vec<String> = outputs.output("rows");
         found.sort_unstable();
         rows.sort_unstable();
         prop_assert_eq!(found, rows);
         let counted = outputs.metrics().operator("obedient");
-        prop_assert_eq!(counted.late.load(Relaxed), late.len() as u64);
-        prop_assert_eq!(outputs.output::<(u8, i64, i8)>("late"), late);
+        prop_assert_eq!(counted.late.load(Relaxed), late);
+        prop_assert_eq!(outputs.output::<Command>("late").len() as u64, late);
     }
 }
 
-fn fire(
-    keys: &mut BTreeMap<u8, (u32, Option<i64>)>,
-    watermark: i64,
-    rows: &mut Vec<(u8, i64, u32)>,
-) {
+fn fire(keys: &mut BTreeMap<u8, (u32, Option<i64>)>, watermark: i64, rows: &mut Vec<String>) {
     for (key, (n, due)) in keys {
         if let Some(at) = due.take_if(|at| *at <= watermark) {
-            rows.push((*key, at, *n));
+            rows.push(woken(*key, at, *n));
         }
     }
+}
+
+/// User, event time in milliseconds.
+type Note = (u8, i64);
+
+fn note(user: u8, at: i64) -> Step<Note> {
+    (user, at).into()
 }
 
 /// Fails, and counts the watermarks it is told.
@@ -333,8 +298,7 @@ impl Operator for Stamps {
     type Output = String;
 
     fn on_event(&mut self, _: &mut (), event: Event<String>, scope: &mut Scope<Self>) {
-        let began = Timestamp(1_700_000_000_000); // where the clock of a test begins
-        let (time, now_ms) = (event.time, scope.now().since_ms(began));
+        let (time, now_ms) = (event.time, scope.now().since_ms(BEGAN));
         scope.emit(format!("{} at {time}, clock {now_ms}", event.value));
     }
 }
@@ -342,19 +306,21 @@ impl Operator for Stamps {
 #[test]
 fn what_a_timer_puts_out_has_its_time_or_that_of_the_latest_event() {
     let build = |flow: &Flow| {
-        flow.source("notes", Unset, EventTime::by(|note: &Note| Timestamp(note.1)))
-            .key_by(|note| note.0)
-            .process("digest", Digest)
+        let event_time = EventTime::by(|order: &Command| Timestamp(order.1)).out_of_order(ms(1));
+        flow.source("orders", Unset, event_time)
+            .key_by(|order| order.0)
+            .process("obedient", Obedient)
             .key_by(|_| true)
             .process("stamps", Stamps)
             .sink("out", Unset);
     };
-    let steps = [note(1, 4), note(1, 3), Advance(secs(10)), Watermark(Timestamp(80_000))];
-    let stamps = TestJob::new(build).input("notes", steps).output::<String>("out");
+    let orders = [command(1, 4, Ring(10)), command(1, 3, Wake(60))];
+    let steps = orders.into_iter().chain([Advance(secs(10)), Watermark(Timestamp(80))]);
+    let stamps = TestJob::new(build).input("orders", steps).output::<String>("out");
     let expected = expect![[r#"
         [
-            "to 1: [4, 3] at 4, clock 10000",
-            "1 left at 60003 with [] at 60003, clock 10000",
+            "1 rang 10000 ms on, after 2 at 4, clock 10000",
+            "1 woke at 63, after 2 at 63, clock 10000",
         ]
     "#]];
     expected.assert_debug_eq(&stamps);

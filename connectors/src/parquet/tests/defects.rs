@@ -229,10 +229,10 @@ fn values_that_cannot_be_taken_are_single_rows() {
     expect![[r#"
         0:0 Ping { id: "a", ts: 1, lat: 1.0, speed: None }
         0:1 missing: a.parquet:1: `lat`: is null, expected f64 {"id":"a","lat":null,"speed":null,"ts":2}
-        0:2 out_of_range: a.parquet:2: `lat`: is NaN, not a finite number {"id":"a","lat":"NaN","speed":null,"ts":3}
-        0:3 out_of_range: a.parquet:3: `lat`: is inf, not a finite number {"id":"a","lat":"inf","speed":null,"ts":4}
+        0:2 out_of_range: a.parquet:2: `lat`: `NaN` is not a finite number {"id":"a","lat":"NaN","speed":null,"ts":3}
+        0:3 out_of_range: a.parquet:3: `lat`: `inf` is not a finite number {"id":"a","lat":"inf","speed":null,"ts":4}
         0:4 out_of_range: a.parquet:4: `lat`: 90.5 is not within -90..90 {"id":"a","lat":90.5,"speed":null,"ts":5}
-        0:5 out_of_range: a.parquet:5: `speed`: is NaN, not a finite number {"id":"a","lat":-90.0,"speed":"NaN","ts":6}
+        0:5 out_of_range: a.parquet:5: `speed`: `NaN` is not a finite number {"id":"a","lat":-90.0,"speed":"NaN","ts":6}
         1:0 missing: b.parquet:0: `lat`: is null, expected f64 {"id":"a","lat":null,"ts":7}
         1:1 missing: b.parquet:1: `lat`: is null, expected f64 {"id":"a","lat":null,"ts":8}"#]].assert_eq(&outcome(&dir, None, None));
 }

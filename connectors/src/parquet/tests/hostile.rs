@@ -9,7 +9,8 @@ use arrow::buffer::{Buffer, OffsetBuffer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use expect_test::expect;
-use parquet::file::properties::WriterProperties;
+use parquet::basic::Compression;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -57,6 +58,44 @@ fn a_flipped_bit_does_not_pass_a_checksum() {
     assert!(out.contains("CRC"), "{out}");
 }
 
+/// A file whose page of `lat` claims one byte less than it unpacks to.
+fn with_a_page_that_grew(properties: WriterPropertiesBuilder) -> Vec<u8> {
+    let dir = dir();
+    let path = dir.path().join("a.parquet");
+    let mut columns = pings(&(0..50_000).collect::<Vec<_>>());
+    // Values that cannot be packed, so that the page is large enough to be measured.
+    let random = |n: u64| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 12) as f64 / 1e15;
+    columns[2].1 = numbers((0..50_000).map(|n| Some(random(n))).collect());
+    let properties = properties.set_dictionary_enabled(false);
+    let properties = properties.set_data_page_row_count_limit(1 << 20).build();
+    write_with(&path, &[columns], properties);
+    let (_, metadata) = open(&path).unwrap();
+    let page = metadata.metadata().row_group(0).column(2).data_page_offset() as usize;
+    let mut bytes = fs::read(path).unwrap();
+    // Kind, then the unpacked size as a varint whose low bits begin at the fourth byte.
+    assert_eq!((bytes[page], bytes[page + 2]), (0x15, 0x15));
+    assert!(bytes[page + 3] & 0x7f >= 2);
+    bytes[page + 3] -= 2;
+    bytes
+}
+
+#[test]
+fn a_page_that_unpacks_to_more_than_it_claims_is_refused_before_it_is_read() {
+    let packed = |codec| WriterProperties::builder().set_compression(codec);
+    for properties in [
+        packed(Compression::GZIP(Default::default())),
+        packed(Compression::BROTLI(Default::default())),
+        packed(Compression::BROTLI(Default::default()))
+            .set_writer_version(WriterVersion::PARQUET_2_0),
+    ] {
+        let out = outcome_of(&with_a_page_that_grew(properties));
+        let told = "error: cannot take a.parquet: column `lat` in row group 0 has a page that unpacks to more than the";
+        assert!(out.starts_with(told), "{}", &out[..out.len().min(200)]);
+    }
+    let stored = outcome_of(&with_a_page_that_grew(packed(Compression::SNAPPY)));
+    assert!(stored.starts_with("error: a.parquet is damaged in row group 0"), "{stored}");
+}
+
 #[test]
 fn a_page_that_claims_gigabytes_is_refused_before_it_is_read() {
     let bytes = with_checksums();
@@ -66,7 +105,7 @@ fn a_page_that_claims_gigabytes_is_refused_before_it_is_read() {
     let at = page + place_of(&bytes[page - 4..page + 31], &sizes) - 4;
     let forged = [&bytes[..at + 3], &[0xfe, 0xff, 0xff, 0xff, 0x0f], &bytes[at + 4..]].concat();
     expect![[r#"
-        error: cannot take a.parquet: column `lat` has a page of 2147483647 bytes in row group 0, the limit is 268435456
+        error: cannot take a.parquet: column `lat` in row group 0 has a page of 2147483647 bytes, the limit is 268435456
          hint: if the file is sound, write it again with pages of about 1 MiB"#]]
     .assert_eq(&outcome_of(&forged));
 }

@@ -9,10 +9,13 @@ use arrow::array::{
 use arrow::datatypes::Int32Type;
 use expect_test::expect;
 use parquet::basic::{Encoding, Type as PhysicalType};
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int96, Int96Type};
+use parquet::data_type::{
+    ByteArray, ByteArrayType, DataType as Type, DoubleType, Int96, Int96Type,
+};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
+use std::fs::File;
 use std::sync::Arc;
 
 /// 2024-02-29T12:00:00.123Z and one second before it.
@@ -22,21 +25,17 @@ const MS: [i64; 2] = [1_709_208_000_123, 1_709_207_999_123];
 fn event_times() {
     let scaled = |factor: i64| MS.map(|ms| ms * factor + i64::from(factor > 1)).to_vec();
     let seconds = MS.map(|ms| ms / 1000).to_vec();
+    let us = || TimestampMicrosecondArray::from(scaled(1000));
+    let ns = TimestampNanosecondArray::from(scaled(1_000_000));
+    let year_9999 = TimestampMicrosecondArray::from(vec![253_402_300_799_000_000, 0]);
+    let before_1970 = TimestampNanosecondArray::from(vec![-1, -1_000_001]);
     let table: Vec<(&str, ArrayRef, Option<&str>)> = vec![
         ("s", Arc::new(TimestampSecondArray::from(seconds).with_timezone("UTC")), None),
-        ("us", Arc::new(TimestampMicrosecondArray::from(scaled(1000)).with_timezone("UTC")), None),
-        (
-            "ns",
-            Arc::new(TimestampNanosecondArray::from(scaled(1_000_000)).with_timezone("+02:00")),
-            None,
-        ),
-        ("local", Arc::new(TimestampMicrosecondArray::from(scaled(1000))), None),
-        ("local as UTC", Arc::new(TimestampMicrosecondArray::from(scaled(1000))), Some("UTC")),
-        (
-            "local in Berlin",
-            Arc::new(TimestampMicrosecondArray::from(scaled(1000))),
-            Some("Europe/Berlin"),
-        ),
+        ("us", Arc::new(us().with_timezone("UTC")), None),
+        ("ns", Arc::new(ns.with_timezone("+02:00")), None),
+        ("local", Arc::new(us()), None),
+        ("local as UTC", Arc::new(us()), Some("UTC")),
+        ("local in Berlin", Arc::new(us()), Some("Europe/Berlin")),
         ("integer", Arc::new(Int64Array::from(MS.to_vec())), None),
         ("date", Arc::new(Date32Array::from(vec![19_782, 19_781])), None),
         (
@@ -45,19 +44,8 @@ fn event_times() {
             None,
         ),
         ("bad text", texts(vec![Some("yesterday"), Some("2024-02-29T11:59:59.123Z")]), None),
-        (
-            "year 9999",
-            Arc::new(
-                TimestampMicrosecondArray::from(vec![253_402_300_799_000_000, 0])
-                    .with_timezone("UTC"),
-            ),
-            None,
-        ),
-        (
-            "before 1970",
-            Arc::new(TimestampNanosecondArray::from(vec![-1, -1_000_001]).with_timezone("UTC")),
-            None,
-        ),
+        ("year 9999", Arc::new(year_9999.with_timezone("UTC")), None),
+        ("before 1970", Arc::new(before_1970.with_timezone("UTC")), None),
     ];
     let mut out = String::new();
     for (name, ts, zone) in table {
@@ -188,20 +176,22 @@ fn encodings_and_wrong_statistics() {
     }
 }
 
+fn write_column<T: Type>(group: &mut SerializedRowGroupWriter<'_, File>, values: &[T::T]) {
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<T>().write_batch(values, None, None).unwrap();
+    column.close().unwrap();
+}
+
 #[test]
 fn int96_is_an_instant() {
     let dir = tempfile::tempdir().unwrap();
     let schema = "message m { required binary id (UTF8); required int96 ts; required double lat; }";
     let schema = Arc::new(parse_message_type(schema).unwrap());
     assert_eq!(schema.get_fields()[1].get_physical_type(), PhysicalType::INT96);
-    let file = std::fs::File::create(dir.path().join("a.parquet")).unwrap();
+    let file = File::create(dir.path().join("a.parquet")).unwrap();
     let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
     let mut group = writer.next_row_group().unwrap();
-    let mut column = group.next_column().unwrap().unwrap();
-    let ids = [ByteArray::from("a"), ByteArray::from("b")];
-    column.typed::<ByteArrayType>().write_batch(&ids, None, None).unwrap();
-    column.close().unwrap();
-    let mut column = group.next_column().unwrap().unwrap();
+    write_column::<ByteArrayType>(&mut group, &[ByteArray::from("a"), ByteArray::from("b")]);
     // Julian day 2440588 is 1970-01-01, and 5373484 is 9999-12-31.
     let instant = |day: u32, ns: u64| {
         let mut value = Int96::new();
@@ -209,11 +199,8 @@ fn int96_is_an_instant() {
         value
     };
     let ts = [instant(5_373_484, 1_000_000), instant(2_440_589, 2_999_999)];
-    column.typed::<Int96Type>().write_batch(&ts, None, None).unwrap();
-    column.close().unwrap();
-    let mut column = group.next_column().unwrap().unwrap();
-    column.typed::<DoubleType>().write_batch(&[1.0, 2.0], None, None).unwrap();
-    column.close().unwrap();
+    write_column::<Int96Type>(&mut group, &ts);
+    write_column::<DoubleType>(&mut group, &[1.0, 2.0]);
     group.close().unwrap();
     writer.close().unwrap();
     expect![[r#"

@@ -39,20 +39,20 @@ fn wrong_urls_are_refused_with_a_way_out() {
     refused(
         "out.jsonl",
         &expect![[r#"
-        sink trips: `out.jsonl` is not a sink URL
-        hint: for a file of JSON lines write jsonl:out.jsonl"#]],
+            sink trips: `out.jsonl` is no URL: it has no scheme
+            hint: write its form in front: jsonl:out.jsonl or parquet:out.jsonl"#]],
     );
     refused(
         "json:out.jsonl",
         &expect![[r#"
-            sink trips: unknown sink scheme `json:`; known are jsonl:, parquet:, stdout:, blackhole:
-            hint: did you mean `jsonl:`?"#]],
+            sink trips: unknown scheme `json:` of a sink URL
+            hint: did you mean `jsonl`?"#]],
     );
     refused(
         "s3:bucket",
         &expect![[r#"
-            sink trips: unknown sink scheme `s3:`; known are jsonl:, parquet:, stdout:, blackhole:
-            hint: write one of the schemes above"#]],
+            sink trips: unknown scheme `s3:` of a sink URL
+            hint: known: jsonl, parquet, stdout, blackhole"#]],
     );
     refused(
         "jsonl:",
@@ -63,14 +63,14 @@ fn wrong_urls_are_refused_with_a_way_out() {
     refused(
         "jsonl:a?compress=zstd",
         &expect![[r#"
-        sink trips: unknown setting `compress` in `jsonl:a?compress=zstd`
-        hint: jsonl: takes no settings"#]],
+            sink trips: unknown key `compress` in the URL of `jsonl:`
+            hint: there is none"#]],
     );
     refused(
         "parquet:a?rol=1MiB",
         &expect![[r#"
-        sink trips: unknown setting `rol` in `parquet:a?rol=1MiB`
-        hint: did you mean `roll`?"#]],
+            sink trips: unknown key `rol` in the URL of `parquet:`
+            hint: did you mean `roll`?"#]],
     );
     refused(
         "parquet:a?roll=big",

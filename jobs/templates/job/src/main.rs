@@ -21,7 +21,7 @@ impl Courier {
 }
 
 fn build(flow: &Flow) {
-    flow.source("pings", Input::json(Some("jsonl:pings.jsonl")), EventTime::by(|p: &Ping| p.at))
+    flow.source("pings", Input::at("jsonl:pings.jsonl"), EventTime::by(|ping: &Ping| ping.at))
         .key_by(|ping| ping.courier)
         .live("couriers", Courier::observe)
         .sink("changes", Output::to("stdout:"));

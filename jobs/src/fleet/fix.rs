@@ -1,12 +1,12 @@
-//! The input of `fleet`: a position of an entity at a time.
+//! The input of `fleet`: fixes, each the position of an entity at a time.
 
 use compact_str::CompactString;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::ops::RangeInclusive;
-use waystream_connectors::format::Rejection;
-use waystream_operators::{Located, Moving, Position as Place, Timestamp};
+use waystream_connectors::format::{Rejection, rfc3339_ms};
+use waystream_operators::{Located, Moving, Position, Timestamp};
 
 /// Longest allowed `entity_id`, in bytes.
 const MAX_ID_BYTES: usize = 256;
@@ -14,12 +14,12 @@ const MAX_ID_BYTES: usize = 256;
 /// the watermark past everything else.
 const TIMES_MS: RangeInclusive<i64> = -62_135_596_800_000..=253_402_300_799_999;
 
-/// A position as it was reported. Unknown fields are ignored.
+/// A position of an entity as it was reported. Unknown fields are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Position {
+pub struct Fix {
     /// Who.
     pub entity_id: CompactString,
-    /// When: epoch milliseconds, or RFC 3339 text.
+    /// When, in the years 1 to 9999 of UTC: epoch milliseconds, or RFC 3339 text.
     #[serde(deserialize_with = "instant")]
     pub ts: i64,
     /// Degrees north, WGS84.
@@ -37,7 +37,7 @@ pub struct Position {
     pub kind: Option<CompactString>,
 }
 
-impl Position {
+impl Fix {
     /// Event time.
     #[must_use]
     pub fn at(&self) -> Timestamp {
@@ -73,14 +73,14 @@ impl Position {
     }
 }
 
-impl Located for Position {
-    /// The degrees are in range: the source takes no others, see [`Position::check`].
-    fn position(&self) -> Place {
-        Place::clamped(self.lat, self.lon)
+impl Located for Fix {
+    /// The degrees are in range: the source takes no others, see [`Fix::check`].
+    fn position(&self) -> Position {
+        Position::clamped(self.lat, self.lon)
     }
 }
 
-impl Moving for Position {
+impl Moving for Fix {
     fn speed(&self) -> Option<f64> {
         self.speed.map(f64::from)
     }
@@ -113,7 +113,27 @@ impl Visitor<'_> for Instant {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<i64, E> {
-        let instant: jiff::Timestamp = text.parse().map_err(E::custom)?;
-        Ok(instant.as_nanosecond().div_euclid(1_000_000) as i64)
+        rfc3339_ms(text).map_err(E::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_taken_or_refused_however_it_is_written() {
+        for (text, ms, is_taken) in [
+            ("9999-12-31T23:59:59.999Z", 253_402_300_799_999_i64, true),
+            ("9999-12-31T23:59:59-00:01", 253_402_300_859_000, false),
+            ("0001-01-01T00:00:00Z", -62_135_596_800_000, true),
+            ("0000-12-31T23:59:59Z", -62_135_596_801_000, false),
+        ] {
+            for ts in [format!("\"{text}\""), ms.to_string()] {
+                let json = format!(r#"{{"entity_id":"a","ts":{ts},"lat":1,"lon":1}}"#);
+                let fix: Fix = serde_json::from_str(&json).unwrap();
+                assert_eq!((fix.ts, fix.check().is_ok()), (ms, is_taken), "{ts}");
+            }
+        }
     }
 }

@@ -1,36 +1,37 @@
-//! Source URLs: `scheme:path?key=value&key=value`, where the path may itself be a glob with `?`.
+//! URLs of sources and sinks: `scheme:path?key=value&key=value`, where the path may itself be a glob
+//! with `?`.
 
 use std::str::FromStr;
+use waystream_engine::did_you_mean;
 use waystream_engine::error::{JobError, Result};
-use waystream_engine::nearest;
 
-/// A source URL in its parts.
+/// The URL of a source or a sink in its parts. Nothing is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceUrl {
+pub struct Url {
     /// What stands before the first colon.
     pub scheme: String,
-    /// What follows, without a leading `//`, up to the query.
+    /// What follows, without a leading `//`, up to the query: a file, a folder, a glob, a name, or
+    /// nothing.
     pub path: String,
     query: Vec<(String, String)>,
 }
 
-impl SourceUrl {
+impl Url {
     /// Takes a URL apart. A `?` starts the query only if `key=` follows it.
     ///
     /// # Errors
-    /// If there is no scheme or path, or the query has no `key=value`.
+    /// If there is no scheme, or the query has no `key=value`.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = |why: &str| {
-            JobError::configuration(format!("`{text}` is no source URL: {why}")).hint(
-                "write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x",
-            )
+            JobError::configuration(format!("`{text}` is no URL: {why}"))
+                .hint("write scheme:path?key=value")
         };
-        let (scheme, rest) = text.split_once(':').ok_or_else(|| wrong("it has no scheme"))?;
+        let (scheme, rest) = text.split_once(':').ok_or_else(|| {
+            wrong("it has no scheme")
+                .hint(format!("write its form in front: jsonl:{text} or parquet:{text}"))
+        })?;
         let rest = rest.strip_prefix("//").unwrap_or(rest);
         let (path, query) = split_query(rest);
-        if path.is_empty() {
-            return Err(wrong("it names nothing after the scheme"));
-        }
         let mut pairs: Vec<(String, String)> = Vec::new();
         for part in query.split('&').filter(|part| !part.is_empty()) {
             let (key, value) =
@@ -41,6 +42,19 @@ impl SourceUrl {
             pairs.push((key.to_owned(), value.to_owned()));
         }
         Ok(Self { scheme: scheme.to_lowercase(), path: path.to_owned(), query: pairs })
+    }
+
+    /// The path of a source or sink that needs one.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn needed_path(&self) -> Result<&str> {
+        if self.path.is_empty() {
+            let scheme = &self.scheme;
+            return Err(JobError::configuration(format!("`{scheme}:` does not say where"))
+                .hint(format!("write {scheme}:PATH")));
+        }
+        Ok(&self.path)
     }
 
     /// The value of a key as text, if given.
@@ -59,23 +73,29 @@ impl SourceUrl {
         text.replace('_', "").parse().map(Some).map_err(|_| wrong())
     }
 
+    /// The value of a key as a size such as `64MiB`, `100kB` or `4096`, if given; in bytes, not 0.
+    ///
+    /// # Errors
+    /// If it is no such size.
+    pub fn bytes(&self, key: &str) -> Result<Option<u64>> {
+        let Some(text) = self.get(key) else { return Ok(None) };
+        parse_bytes(text).filter(|bytes| *bytes > 0).map(Some).ok_or_else(|| {
+            JobError::configuration(format!("`{key}={text}` is not a size"))
+                .hint("write a number of bytes such as 64MiB")
+        })
+    }
+
     /// Refuses keys that are not among these.
     ///
     /// # Errors
     /// If there is one, with the name that was probably meant.
     pub fn allow(&self, known: &[&str]) -> Result<()> {
-        for (key, _) in &self.query {
-            if known.contains(&key.as_str()) {
-                continue;
-            }
-            let what = format!("unknown key `{key}` in the URL of `{}:`", self.scheme);
-            let hint = match nearest(key, known.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("known keys: {}", known.join(", ")),
-            };
-            return Err(JobError::configuration(what).hint(hint));
-        }
-        Ok(())
+        let Some((key, _)) = self.query.iter().find(|(key, _)| !known.contains(&key.as_str()))
+        else {
+            return Ok(());
+        };
+        let what = format!("unknown key `{key}` in the URL of `{}:`", self.scheme);
+        Err(JobError::configuration(what).hint(did_you_mean(key, known.iter().copied())))
     }
 }
 
@@ -90,6 +110,21 @@ fn split_query(rest: &str) -> (&str, &str) {
         }
     }
     (rest.strip_suffix('?').unwrap_or(rest), "")
+}
+
+fn parse_bytes(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit: u64 = match text[digits..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return None,
+    };
+    text[..digits].parse::<u64>().ok()?.checked_mul(unit)
 }
 
 #[cfg(test)]
@@ -108,13 +143,14 @@ mod tests {
             "jsonl:day?.jsonl?speed=max",
             "gen://fleet?entities=5_000",
             "a/b.jsonl",
-            "jsonl:",
+            "stdout:",
+            "jsonl:/var/c:d.jsonl",
             "jsonl:x?speed=1x&y",
             "jsonl:x?speed=1x&speed=2x",
             "jsonl:x?spede=1x",
             "jsonl:x?entities=-1",
         ] {
-            let parsed = SourceUrl::parse(text).and_then(|url| {
+            let parsed = Url::parse(text).and_then(|url| {
                 url.allow(&["speed", "map", "entities"])?;
                 let entities = url.number::<u32>("entities")?;
                 Ok(format!("{} | {} | {:?} | {entities:?}", url.scheme, url.path, url.query))
@@ -130,12 +166,31 @@ mod tests {
             jsonl | day?.jsonl | [] | None
             jsonl | day?.jsonl | [("speed", "max")] | None
             gen | fleet | [("entities", "5_000")] | Some(5000)
-            `a/b.jsonl` is no source URL: it has no scheme; Some("write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x")
-            `jsonl:` is no source URL: it names nothing after the scheme; Some("write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x")
-            `jsonl:x?speed=1x&y` is no source URL: `y` is not key=value; Some("write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x")
-            `jsonl:x?speed=1x&speed=2x` is no source URL: `speed` is given twice; Some("write scheme:path?key=value, for example parquet:archive/*.parquet?speed=60x")
+            `a/b.jsonl` is no URL: it has no scheme; Some("write its form in front: jsonl:a/b.jsonl or parquet:a/b.jsonl")
+            stdout |  | [] | None
+            jsonl | /var/c:d.jsonl | [] | None
+            `jsonl:x?speed=1x&y` is no URL: `y` is not key=value; Some("write scheme:path?key=value")
+            `jsonl:x?speed=1x&speed=2x` is no URL: `speed` is given twice; Some("write scheme:path?key=value")
             unknown key `spede` in the URL of `jsonl:`; Some("did you mean `speed`?")
             `entities=-1` is not a fitting number; None
         "#]].assert_eq(&out);
+    }
+
+    #[test]
+    fn reads_sizes() {
+        let table = [
+            ("4096", Some(4096)),
+            ("64MiB", Some(64 << 20)),
+            ("1kB", Some(1000)),
+            ("2gib", Some(2 << 30)),
+            ("MiB", None),
+            ("1.5MiB", None),
+            ("-1", None),
+            ("99999999999GiB", None),
+            ("1ö", None),
+        ];
+        for (text, bytes) in table {
+            assert_eq!(parse_bytes(text), bytes, "{text}");
+        }
     }
 }
