@@ -20,10 +20,6 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The allocator that the shipped binary has, for both sides.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const SMALL: Fleet = Fleet { entities: 2_000, events: 20_000 };
 const FULL: Fleet = Fleet { entities: 100_000, events: 5_000_000 };
 /// Rows out of F1 to F5, counted by independent programs over the same events.

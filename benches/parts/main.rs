@@ -21,10 +21,6 @@ mod window_update;
 
 use std::error::Error;
 
-/// The allocator that the shipped binary has.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scale {

@@ -43,8 +43,6 @@ fn read_back(
 ) -> Result<Table<PerKey<u64>, crate::keys::Value>, Box<dyn Error>> {
     let segment = read_segment(folder, segment)?;
     let mut table = Table::default();
-    for entry in segment.entries("state", 0..KEY_GROUPS)? {
-        table.restore(entry.key, entry.value)?;
-    }
+    table.restore(&segment.entries("state", 0..KEY_GROUPS)?)?;
     Ok(table)
 }

@@ -6,7 +6,7 @@ use crate::event::{Data, Event};
 use crate::key::Key;
 use crate::metrics::OperatorCounters;
 use crate::operator::{Due, Operator, Scope};
-use crate::state::{Entries, Table};
+use crate::state::{Entries, Entry, Table};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -155,8 +155,8 @@ impl<K: Key, T: Data, P: Operator<K, T>> Stage for KeyedStage<K, T, P> {
         Ok(self.table.encode_slice(limit)?.then(|| self.table.take_increment()))
     }
 
-    fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
-        self.table.restore(key, value)
+    fn restore(&mut self, entries: &[Entry<'_>]) -> Result<()> {
+        self.table.restore(entries)
     }
 
     fn refill(&mut self, context: &mut Context) -> Result<()> {

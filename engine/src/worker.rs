@@ -111,14 +111,14 @@ fn restore_graph(
     // A partition may be read by any worker, so each takes the positions of all.
     let share =
         |section: &str| if keyed.contains(section) { groups.clone() } else { 0..KEY_GROUPS };
-    restore(folder, &manifest, share, |section, key, value| {
+    restore(folder, &manifest, share, |section, entries| {
         let node = by_name.get_mut(section).ok_or_else(|| {
             JobError::configuration(format!("state of `{section}`, which the job does not have"))
                 .hint("run the job that wrote it, or start anew with --fresh")
         })?;
         match &mut node.kind {
-            NodeKind::Source(source) => source.restore(key, value),
-            NodeKind::Keyed(stage) => stage.restore(key, value),
+            NodeKind::Source(source) => source.restore(entries),
+            NodeKind::Keyed(stage) => stage.restore(entries),
         }
     })
 }

@@ -114,6 +114,12 @@ pub mod fleet;
 pub mod guide;
 mod job;
 
+/// State of millions of keys lies on huge pages with this allocator, which halves the cost of finding
+/// an entry on some machines.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub use cli::main;
 pub use job::{Job, all};
 pub use waystream_connectors as connectors;

@@ -5,6 +5,7 @@ use super::manifest::{Manifest, SegmentRef, StagedRef};
 use super::segment::{Segment, file_hash};
 use crate::error::Result;
 use crate::sabotage::{Sabotage, planted};
+use crate::state::Entry;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -74,15 +75,13 @@ pub fn restore(
     folder: &Folder,
     manifest: &Manifest,
     share: impl Fn(&str) -> Range<u16>,
-    mut apply: impl FnMut(&str, &[u8], Option<&[u8]>) -> Result<()>,
+    mut apply: impl FnMut(&str, &[Entry<'_>]) -> Result<()>,
 ) -> Result<()> {
     for segment_ref in &manifest.segments {
         let segment = read_segment(folder, segment_ref)?;
         for section in segment.sections() {
-            for entry in segment.entries(section, share(section))? {
-                apply(section, entry.key, entry.value)
-                    .map_err(|error| error.at(format!("{}: {section}", segment_ref.name)))?;
-            }
+            apply(section, &segment.entries(section, share(section))?)
+                .map_err(|error| error.at(format!("{}: {section}", segment_ref.name)))?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@
 use super::edge::Payload;
 use super::port::{Context, Staged};
 use crate::error::Result;
-use crate::state::Entries;
+use crate::state::{Entries, Entry};
 use crate::time::{Timestamp, Watermark};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,8 +56,8 @@ pub(crate) trait Stage {
     /// Encodes a slice of the closed epoch's changes; `Some` when that was the last.
     fn encode_slice(&mut self, limit: usize) -> Result<Option<Entries>>;
 
-    /// Applies an entry of the checkpoint the job starts from.
-    fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()>;
+    /// Applies entries of the checkpoint the job starts from.
+    fn restore(&mut self, entries: &[Entry<'_>]) -> Result<()>;
 
     /// Puts out what every restored entry says now, in a [`Context::refill`].
     fn refill(&mut self, context: &mut Context) -> Result<()>;

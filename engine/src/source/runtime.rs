@@ -9,7 +9,7 @@ use crate::error::{JobError, Result};
 use crate::event::{Data, Event, Origin};
 use crate::metrics::SourceCounters;
 use crate::sabotage::{Sabotage, planted};
-use crate::state::Entries;
+use crate::state::{Entries, Entry};
 use crate::time::{Timestamp, Watermark, millis};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -45,7 +45,7 @@ pub(crate) trait SourceStage {
     /// The partitions whose position changed since the last call.
     fn take_increment(&mut self) -> Result<Entries>;
     /// Applies an entry of the checkpoint the job starts from.
-    fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()>;
+    fn restore(&mut self, entries: &[Entry<'_>]) -> Result<()>;
     /// Starts reading.
     fn start(&mut self, background: &Background);
 }
@@ -245,15 +245,17 @@ impl<R: Data> SourceStage for SourceRuntime<R> {
         Ok(entries)
     }
 
-    fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
+    fn restore(&mut self, entries: &[Entry<'_>]) -> Result<()> {
         let bad = |error| JobError::checkpoint("source position does not decode").caused_by(error);
-        let name: String = postcard::from_bytes(key).map_err(bad)?;
-        let Some(value) = value else { return Ok(()) };
-        let mut progress: Progress = postcard::from_bytes(value).map_err(bad)?;
-        if planted(Sabotage::WatermarkAhead) {
-            progress.max_time = progress.max_time.after(crate::time::secs(1));
+        for entry in entries {
+            let name: String = postcard::from_bytes(entry.key).map_err(bad)?;
+            let Some(value) = entry.value else { continue };
+            let mut progress: Progress = postcard::from_bytes(value).map_err(bad)?;
+            if planted(Sabotage::WatermarkAhead) {
+                progress.max_time = progress.max_time.after(crate::time::secs(1));
+            }
+            self.restored.insert(name, progress);
         }
-        self.restored.insert(name, progress);
         Ok(())
     }
 

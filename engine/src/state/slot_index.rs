@@ -51,12 +51,17 @@ impl SlotIndex {
         })
     }
 
-    /// Adds a slot.
-    pub(super) fn insert(&mut self, hash: u64, slot: u32) {
-        self.len += 1;
-        if self.len * 4 > self.words.len() * 3 {
+    /// Makes room for so many more.
+    pub(super) fn reserve(&mut self, more: usize) {
+        while (self.len + more) * 4 > self.words.len() * 3 {
             self.grow();
         }
+    }
+
+    /// Adds a slot.
+    pub(super) fn insert(&mut self, hash: u64, slot: u32) {
+        self.reserve(1);
+        self.len += 1;
         self.put(tag(hash) | u64::from(slot + 1));
     }
 

@@ -8,7 +8,7 @@
 use super::prefetch::prefetch;
 use super::slot_index::SlotIndex;
 use super::slot_set::SlotSet;
-use super::{Deadline, Entries, State, Timers};
+use super::{Deadline, Entries, Entry, State, Timers};
 use crate::error::{JobError, Result};
 use crate::key::{Address, key_group};
 use crate::sabotage::{Sabotage, planted};
@@ -207,14 +207,30 @@ impl<A: Address, S: State> Table<A, S> {
         std::mem::take(&mut self.increment)
     }
 
-    /// Applies one entry of a checkpoint.
+    /// Applies entries of a checkpoint.
     ///
     /// # Errors
     /// If the bytes do not decode to this table's types.
-    pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
-        let bad = |error| JobError::checkpoint("state does not decode").caused_by(error);
-        let address: A = postcard::from_bytes(key).map_err(bad)?;
-        let hash = address.spread(address.key_hash());
+    pub fn restore(&mut self, entries: &[Entry<'_>]) -> Result<()> {
+        if self.is_empty() {
+            self.index.reserve(entries.len()); // later files mostly hold the same keys
+        }
+        for near in entries.chunks(INDEX_AHEAD) {
+            let mut addresses = Vec::with_capacity(near.len());
+            for entry in near {
+                let address: A = postcard::from_bytes(entry.key).map_err(undecodable)?;
+                let hash = address.spread(address.key_hash());
+                self.index.prefetch(hash);
+                addresses.push((address, hash));
+            }
+            for ((address, hash), entry) in addresses.into_iter().zip(near) {
+                self.restore_one(address, hash, entry.value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn restore_one(&mut self, address: A, hash: u64, value: Option<&[u8]>) -> Result<()> {
         if let Some(old) = self.find(hash, &address) {
             self.at_mut(old).take();
             self.index.remove(hash, old);
@@ -223,7 +239,7 @@ impl<A: Address, S: State> Table<A, S> {
             self.free.push(old);
         }
         let Some(value) = value else { return Ok(()) };
-        let kept: Kept<S> = postcard::from_bytes(value).map_err(bad)?;
+        let kept: Kept<S> = postcard::from_bytes(value).map_err(undecodable)?;
         let slot = self.place(hash, Slot { address, state: kept.state })?;
         if !planted(Sabotage::TimersNotRestored) {
             self.event_timers.set(slot, kept.event_deadline);
@@ -340,4 +356,8 @@ impl<A: Address, S: State> Table<A, S> {
         self.clock_timers.set(slot, None);
         Ok(Some((slot, at)))
     }
+}
+
+fn undecodable(error: postcard::Error) -> JobError {
+    JobError::checkpoint("state does not decode").caused_by(error)
 }

@@ -71,8 +71,8 @@ pub fn build(flow: &Flow) {
     flow.dead_letters().sink("dead-letters", Output::named());
 }
 
-/// The zones of the setting `zones`, a file that may change while the job runs; with the bundled
-/// ships, the harbour's.
+/// The zones of the setting `zones`, a file that may change while the job runs; without it,
+/// those of New York harbour.
 fn zones(flow: &Flow) -> ZoneSource {
     let path = flow.setting("zones", String::new());
     let strict = flow.setting("strict-zones", false);
