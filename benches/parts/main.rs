@@ -1,4 +1,4 @@
-//! What the engine's parts cost, each beside the goal it is held against.
+//! What the engine's parts cost, each beside the goal it is held against, if there is one.
 //!
 //! `cargo bench --bench parts -- [PART …]`, where a part is a name in the first column
 //!

@@ -10,14 +10,14 @@ use std::sync::{Mutex, PoisonError};
 const FULL_BYTES: usize = 1 << 20;
 /// Bytes a full buffer may be long: what was put in last may go beyond.
 const ROOM_BYTES: usize = FULL_BYTES + FULL_BYTES / 8;
-/// Buffers kept for later. More go back to the system, as do small and huge ones.
+/// Buffers kept for later: 144 MiB. More go back to the system, as do small and huge ones.
 const KEPT: usize = 128;
 
 static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// A buffer whose memory is kept for the next one when it is dropped.
 #[derive(Clone, Debug, Default)]
-pub struct Buffer(Vec<u8>);
+pub(crate) struct Buffer(Vec<u8>);
 
 impl Buffer {
     /// The buffer for the next bytes: the last of these, or a new one once that is full.
@@ -55,7 +55,7 @@ impl DerefMut for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.0);
-        if (FULL_BYTES..4 * FULL_BYTES).contains(&bytes.capacity()) {
+        if (FULL_BYTES..=ROOM_BYTES).contains(&bytes.capacity()) {
             let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
             if spare.len() < KEPT {
                 bytes.clear();

@@ -1,6 +1,7 @@
 //! What can go wrong with a job, and what the process says about it when it exits.
 
 use crate::time::Epoch;
+use rustix::io::Errno;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -126,7 +127,7 @@ impl Error for JobError {
 /// Whether the process, or the system, may not open another file.
 #[must_use]
 pub fn is_out_of_files(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// The next step after an error of the operating system. A job that is run again goes on from its
@@ -168,16 +169,16 @@ mod tests {
 
     #[test]
     fn the_next_step_depends_on_what_the_system_says() {
-        let hint = |code| way_out(&io::Error::from_raw_os_error(code));
+        let hint = |code: Errno| way_out(&code.into());
         for (code, word) in [
-            (libc::EMFILE, "ulimit -n"),
-            (libc::ENOSPC, "make room"),
-            (libc::EACCES, "let the user"),
-            (libc::EROFS, "may be written"),
-            (libc::ENOENT, "check the path"),
-            (libc::EINVAL, "ordinary file"),
-            (libc::EISDIR, "ordinary file"),
-            (libc::EIO, "mend what the system says"),
+            (Errno::MFILE, "ulimit -n"),
+            (Errno::NOSPC, "make room"),
+            (Errno::ACCESS, "let the user"),
+            (Errno::ROFS, "may be written"),
+            (Errno::NOENT, "check the path"),
+            (Errno::INVAL, "ordinary file"),
+            (Errno::ISDIR, "ordinary file"),
+            (Errno::IO, "mend what the system says"),
         ] {
             assert!(hint(code).contains(word), "{code}: {}", hint(code));
         }

@@ -6,7 +6,7 @@
 //! and the [`checkpoint`] of its epoch makes them count.
 
 mod background;
-pub mod buffer;
+mod buffer;
 pub mod checkpoint;
 pub mod clock;
 mod dataflow;

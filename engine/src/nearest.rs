@@ -7,7 +7,7 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
     let known: Vec<&str> = known.into_iter().collect();
     match nearest(name, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None if known.is_empty() => "there is none".to_owned(),
+        None if known.is_empty() => "leave it out: there is none".to_owned(),
         None => format!("known: {}", known.join(", ")),
     }
 }
@@ -56,6 +56,6 @@ mod tests {
         }
         assert_eq!(did_you_mean("spede", known), "did you mean `speed`?");
         assert_eq!(did_you_mean("topic", known), "known: speed, map, time-zone, jsonl");
-        assert_eq!(did_you_mean("topic", []), "there is none");
+        assert_eq!(did_you_mean("topic", []), "leave it out: there is none");
     }
 }

@@ -66,7 +66,7 @@ impl Claim {
         let aside = self.marker.with_added_extension("tmp");
         let written = self
             .disk
-            .write(&aside, self.owner.as_bytes())
+            .write(&aside, &[self.owner.as_bytes()])
             .and_then(|()| self.disk.sync(&aside))
             .and_then(|()| self.disk.rename(&aside, &self.marker))
             .and_then(|()| self.disk.sync_dir(&self.folder));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// A disk. Nothing written is durable before [`Disk::sync`], no name before [`Disk::sync_dir`].
 pub trait Disk: Send + Sync {
     /// Creates or replaces a file (readable by its owner only) with these bytes.
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    fn write(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()>;
     /// Writes these bytes at an offset of a file, creating it if needed.
     fn write_at(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Cuts or extends a file to a length.
@@ -77,10 +77,11 @@ pub struct LocalDisk;
 const OWNER_ONLY: u32 = 0o600;
 
 impl Disk for LocalDisk {
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn write(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(OWNER_ONLY);
-        options.open(path)?.write_all(bytes)
+        let mut file = options.open(path)?;
+        parts.iter().try_for_each(|part| file.write_all(part))
     }
 
     fn write_at(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {

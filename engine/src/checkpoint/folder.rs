@@ -11,6 +11,10 @@ use std::sync::Arc;
 /// Locked by the process that runs the job.
 const LOCK: &str = "job.lock";
 
+/// The ways on without a file of a checkpoint.
+const WITHOUT_IT: &str =
+    "put the file back, use an older checkpoint with --fallback, or start anew with --fresh";
+
 /// Where the files of a job's checkpoints are.
 #[derive(Clone, Debug)]
 pub struct Folder {
@@ -76,16 +80,10 @@ impl Folder {
     /// If any step fails.
     pub fn put<'a>(&self, name: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Result<()> {
         let (aside, path) = (self.aside(name), self.path.join(name));
-        let mut offset = 0;
-        let mut write = |part: &[u8]| {
-            self.disk.write_at(&aside, offset, part)?;
-            offset += part.len() as u64;
-            Ok(())
-        };
+        let parts: Vec<&[u8]> = parts.into_iter().collect();
         let done = self
             .disk
-            .write(&aside, &[])
-            .and_then(|()| parts.into_iter().try_for_each(&mut write))
+            .write(&aside, &parts)
             .and_then(|()| crate::sabotage::unless_skipping_sync(|| self.disk.sync(&aside)))
             .and_then(|()| self.disk.rename(&aside, &path))
             .and_then(|()| {
@@ -105,7 +103,7 @@ impl Folder {
         let (aside, path) = (self.aside(name), self.path.join(name));
         let linked = self
             .disk
-            .write(&aside, bytes)
+            .write(&aside, &[bytes])
             .and_then(|()| self.disk.sync(&aside))
             .and_then(|()| self.disk.link(&aside, &path));
         let linked = match linked {
@@ -177,10 +175,7 @@ impl Folder {
     /// The error of a file that cannot be used: its path, what is wrong with it, and the way out.
     pub(super) fn refused(&self, name: &str, what: &str) -> JobError {
         JobError::checkpoint(format!("checkpoint file {} {what}", self.path.join(name).display()))
-            .hint(
-                "put the file back, use an older checkpoint with --fallback, or start anew with \
-                 --fresh",
-            )
+            .hint(WITHOUT_IT)
     }
 
     fn aside(&self, name: &str) -> PathBuf {
@@ -197,10 +192,7 @@ impl Folder {
             (_, io::ErrorKind::PermissionDenied) => {
                 "make the folder readable and writable for the user that runs the job"
             }
-            ("read", _) if !is_out_of_files(&error) => {
-                "put the file back, use an older checkpoint with --fallback, or start anew with \
-                 --fresh"
-            }
+            ("read", _) if !is_out_of_files(&error) => WITHOUT_IT,
             _ => way_out(&error),
         };
         let path = self.path.join(name);

@@ -17,7 +17,7 @@ use crate::time::Epoch;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use xxhash_rust::xxh3::Xxh3;
 
 const MAGIC: &[u8; 8] = b"WSSEG001";
 /// What the magic of every version begins with.
@@ -162,14 +162,15 @@ impl SegmentWriter {
     /// # Errors
     /// If the footer cannot be encoded.
     pub fn finish(mut self) -> Result<SegmentBytes> {
-        let footer = postcard::to_stdvec(&self.footer)
-            .map_err(|error| JobError::checkpoint("cannot encode a segment").caused_by(error))?;
+        let footer = postcard::to_stdvec(&self.footer).map_err(|error| {
+            JobError::checkpoint("cannot encode the footer of a segment")
+                .hint("this is a bug of the engine: report it")
+                .caused_by(error)
+        })?;
         let length = (footer.len() as u32).to_le_bytes();
         let crc = crc32fast::hash(&footer).to_le_bytes();
         self.append([footer.as_slice(), &length, &crc, MAGIC]);
-        let mut hash = Xxh3::new();
-        self.buffers.iter().for_each(|buffer| hash.update(buffer));
-        let hash = format!("{:032x}", hash.digest128());
+        let hash = hash_of(self.buffers.iter().map(|buffer| buffer.as_slice()));
         Ok(SegmentBytes { buffers: self.buffers, length: self.length, hash })
     }
 }
@@ -196,7 +197,13 @@ fn crc(buffers: &[Buffer]) -> u32 {
 /// The hash by which a manifest knows a file: XXH3-128 of its bytes, in hexadecimal.
 #[must_use]
 pub fn file_hash(bytes: &[u8]) -> String {
-    format!("{:032x}", xxh3_128(bytes))
+    hash_of([bytes])
+}
+
+fn hash_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Xxh3::new();
+    parts.into_iter().for_each(|part| hash.update(part));
+    format!("{:032x}", hash.digest128())
 }
 
 /// A segment read back, whole and verified.

@@ -71,13 +71,16 @@ impl Payload {
     /// If the batch is of another type or does not decode: sender and receiver disagree.
     pub(crate) fn open<T: Data>(self) -> Result<Vec<T>> {
         match self {
-            Self::Moved(batch) => batch
-                .into_any()
-                .downcast::<Vec<T>>()
-                .map(|batch| *batch)
-                .map_err(|_| JobError::failed("an edge carried records of another type")),
+            Self::Moved(batch) => {
+                batch.into_any().downcast::<Vec<T>>().map(|batch| *batch).map_err(|_| {
+                    JobError::failed("an edge carried records of another type")
+                        .hint("this is a bug of the engine: report it with the job's plan")
+                })
+            }
             Self::Encoded(bytes) => postcard::from_bytes(&bytes).map_err(|error| {
-                JobError::failed("records from another process do not decode").caused_by(error)
+                JobError::failed("records from another process do not decode")
+                    .hint("run the same build in every process")
+                    .caused_by(error)
             }),
         }
     }

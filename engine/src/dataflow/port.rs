@@ -90,11 +90,11 @@ impl<T: Data> Port<T> {
 
 /// Rows of one sink that one stage encoded in one epoch, on their way into the checkpoint.
 #[derive(Clone, Debug, Default)]
-pub struct Staged {
+pub(crate) struct Staged {
     /// Encoded rows, framed by the sink's encoder.
-    pub buffers: Vec<Buffer>,
+    pub(crate) buffers: Vec<Buffer>,
     /// How many rows.
-    pub rows: u64,
+    pub(crate) rows: u64,
 }
 
 /// What a stage hands down its chain of consumers: edges to write to and sinks to stage for.
@@ -162,7 +162,7 @@ impl Context {
     }
 
     /// The rows staged for a sink in the open epoch.
-    pub fn staged(&mut self, sink: u32) -> &mut Staged {
+    pub(crate) fn staged(&mut self, sink: u32) -> &mut Staged {
         self.staged.entry(sink).or_default()
     }
 

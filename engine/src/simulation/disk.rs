@@ -222,8 +222,10 @@ impl Platter {
 }
 
 impl Disk for SimulatedDisk {
-    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.write_by(bytes, |platter, bytes| platter.inode_or_new(path).now = bytes.to_vec())
+    fn write(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+        self.write_by(&parts.concat(), |platter, bytes| {
+            platter.inode_or_new(path).now = bytes.to_vec()
+        })
     }
 
     fn write_at(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {

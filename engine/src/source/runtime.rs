@@ -246,7 +246,11 @@ impl<R: Data> SourceStage for SourceRuntime<R> {
     }
 
     fn restore(&mut self, entries: &[Entry<'_>]) -> Result<()> {
-        let bad = |error| JobError::checkpoint("source position does not decode").caused_by(error);
+        let bad = |error| {
+            JobError::checkpoint("source position does not decode")
+                .hint("run the version that wrote the checkpoint, or start anew with --fresh")
+                .caused_by(error)
+        };
         for entry in entries {
             let name: String = postcard::from_bytes(entry.key).map_err(bad)?;
             let Some(value) = entry.value else { continue };

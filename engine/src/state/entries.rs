@@ -136,8 +136,11 @@ impl Position {
 
 fn append(buffer: &mut Buffer, part: &impl Serialize) -> Result<()> {
     let bytes = std::mem::take(&mut **buffer);
-    **buffer = postcard::to_extend(part, bytes)
-        .map_err(|error| JobError::failed("state cannot be encoded").caused_by(error))?;
+    **buffer = postcard::to_extend(part, bytes).map_err(|error| {
+        JobError::failed("state cannot be encoded")
+            .hint("its Serialize refused the value: it must take every value the job makes")
+            .caused_by(error)
+    })?;
     Ok(())
 }
 

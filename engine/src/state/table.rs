@@ -359,5 +359,7 @@ impl<A: Address, S: State> Table<A, S> {
 }
 
 fn undecodable(error: postcard::Error) -> JobError {
-    JobError::checkpoint("state does not decode").caused_by(error)
+    JobError::checkpoint("state does not decode")
+        .hint("its type has changed: run the version that wrote it, or start anew with --fresh")
+        .caused_by(error)
 }

@@ -20,7 +20,7 @@ fn files_of_others_are_left_alone_and_leftovers_removed() {
     let others = ["notes.txt", "g1-notes.txt", "manifest-1.json", "manifest.json", "draft.tmp"];
     let leftovers = ["manifest-0000000099.json.4711.tmp", "g1-e3-w0.segment.4711.tmp"];
     for name in others.iter().chain(&leftovers) {
-        world.disk.write(&Path::new(CHECKPOINTS).join(name), b"what is in it").unwrap();
+        world.disk.write(&Path::new(CHECKPOINTS).join(name), &[b"what is in it"]).unwrap();
     }
     simulate(&world.scenario(), 3).unwrap();
     world.compare().unwrap();

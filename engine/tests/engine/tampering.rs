@@ -110,7 +110,7 @@ impl Left {
         let mut world = self.world.copy();
         for (name, bytes) in &tampering.files {
             match bytes {
-                Some(bytes) => world.disk.write(&path_of(name), bytes).unwrap(),
+                Some(bytes) => world.disk.write(&path_of(name), &[bytes]).unwrap(),
                 None => world.disk.remove(&path_of(name)).unwrap(),
             }
         }

@@ -6,7 +6,7 @@ use super::report::answer;
 use std::fs;
 use std::io::ErrorKind as IoKind;
 use std::path::{Path, PathBuf};
-use waystream_engine::error::{ErrorKind, JobError, Result, way_out};
+use waystream_engine::error::{ErrorKind, JobError, Result};
 
 /// The folder of this crate when the binary was built; the checkout is above it.
 const BUILT_IN: &str = env!("CARGO_MANIFEST_DIR");
@@ -145,7 +145,7 @@ fn fill(folder: &Path, name: &str, checkout: &Path, lock: &str) -> Result<()> {
         let written = path.parent().map_or(Ok(()), fs::create_dir_all);
         written.and_then(|()| fs::write(&path, text)).map_err(|error| {
             JobError::unavailable(format!("cannot write {}", path.display()))
-                .hint(way_out(&error))
+                .hint("go to a folder you may write to, on a disk with room")
                 .caused_by(error)
         })?;
     }

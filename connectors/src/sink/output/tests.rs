@@ -64,7 +64,7 @@ fn wrong_urls_are_refused_with_a_way_out() {
         "jsonl:a?compress=zstd",
         &expect![[r#"
             sink trips: unknown key `compress` in the URL of `jsonl:`
-            hint: there is none"#]],
+            hint: leave it out: there is none"#]],
     );
     refused(
         "parquet:a?rol=1MiB",

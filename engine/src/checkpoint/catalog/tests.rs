@@ -74,7 +74,7 @@ fn a_generation_is_beyond_that_of_any_file() {
     let disk = SimulatedDisk::new();
     assert!(catalog(&disk).put(&manifest(1, 0, 1)).unwrap());
     disk.tamper(Path::new("/checkpoints/manifest-0000000001.json"), |bytes| bytes[40] ^= 1);
-    disk.write(Path::new("/checkpoints/g7-e3-w0.segment"), b"").unwrap();
+    disk.write(Path::new("/checkpoints/g7-e3-w0.segment"), &[]).unwrap();
     let claimed = catalog(&disk).claim(&Manifest::first("job")).unwrap();
     assert_eq!((claimed.sequence, claimed.generation), (2, 8));
 }
@@ -83,7 +83,7 @@ fn a_generation_is_beyond_that_of_any_file() {
 fn the_largest_number_is_an_error() {
     let disk = SimulatedDisk::new();
     let name = Manifest::file_name(u64::MAX);
-    disk.write(&Path::new("/checkpoints").join(&name), b"").unwrap();
+    disk.write(&Path::new("/checkpoints").join(&name), &[]).unwrap();
     assert!(catalog(&disk).latest(Fallback::Older).unwrap_err().what.contains(&name));
     let error = catalog(&disk).claim(&Manifest::first("job")).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Checkpoint);
