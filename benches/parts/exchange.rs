@@ -7,6 +7,7 @@ use crate::keys::scatter;
 use crate::{Figure, Scale};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::Arc;
 use waystream::connectors::generator::Generator;
 use waystream::engine::Port;
@@ -41,8 +42,8 @@ pub fn measure(scale: Scale) -> std::result::Result<Figure, Box<dyn Error>> {
 fn readings(plan: &Plan, records: u64) -> Port<Reading> {
     let make = |n| Reading { key: scatter(n), at: n as i64, value: (0.0, 0.0) };
     let generator = Generator::new(2, make).count(records);
-    let name = "readings".to_owned();
-    match generator.open(&OpenContext { name, url: None, disk: Arc::new(LocalDisk) }) {
+    let (name, disk) = ("readings".to_owned(), Arc::new(LocalDisk));
+    match generator.open(&OpenContext { name, url: None, disk, checkpoints: PathBuf::new() }) {
         Ok(source) => plan.source("readings", source, EventTime::by(|r: &Reading| Timestamp(r.at))),
         Err(error) => {
             plan.refuse(error);

@@ -135,8 +135,8 @@ pub fn is_out_of_files(error: &io::Error) -> bool {
 #[must_use]
 pub fn way_out(error: &io::Error) -> &'static str {
     use io::ErrorKind::{
-        InvalidInput, IsADirectory, NotADirectory, NotFound, NotSeekable, PermissionDenied,
-        QuotaExceeded, ReadOnlyFilesystem, StorageFull, Unsupported,
+        FileTooLarge, InvalidInput, IsADirectory, NotADirectory, NotFound, NotSeekable,
+        PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, Unsupported,
     };
     if is_out_of_files(error) {
         return "allow more open files (ulimit -n) and run the job again; it goes on where it stopped";
@@ -144,6 +144,9 @@ pub fn way_out(error: &io::Error) -> &'static str {
     match error.kind() {
         StorageFull | QuotaExceeded => {
             "make room on the disk and run the job again; it goes on where it stopped"
+        }
+        FileTooLarge => {
+            "allow larger files (ulimit -f) and run the job again; it goes on where it stopped"
         }
         PermissionDenied => "let the user of the job have it, or name another place",
         ReadOnlyFilesystem => "name a place on a disk that may be written",
@@ -173,6 +176,7 @@ mod tests {
         for (code, word) in [
             (Errno::MFILE, "ulimit -n"),
             (Errno::NOSPC, "make room"),
+            (Errno::FBIG, "ulimit -f"),
             (Errno::ACCESS, "let the user"),
             (Errno::ROFS, "may be written"),
             (Errno::NOENT, "check the path"),

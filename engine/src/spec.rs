@@ -8,6 +8,7 @@ use crate::sink::Sink;
 use crate::source::Source;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where a job's views are shown while it runs. Rows are JSON.
@@ -38,13 +39,15 @@ pub struct Deployment {
     pub views: Option<Arc<dyn Views>>,
     /// The disk that file sinks write to.
     pub disk: Arc<dyn Disk>,
+    /// The folder of the job's checkpoints, which what file sinks write belongs to.
+    pub checkpoints: PathBuf,
 }
 
 impl Default for Deployment {
     fn default() -> Self {
         let disk = Arc::new(LocalDisk);
-        let (sources, sinks, settings) = Default::default();
-        Self { sources, sinks, settings, views: None, disk }
+        let (sources, sinks, settings, checkpoints) = Default::default();
+        Self { sources, sinks, settings, views: None, disk, checkpoints }
     }
 }
 
@@ -57,6 +60,8 @@ pub struct OpenContext {
     pub url: Option<String>,
     /// The disk that file sinks write to.
     pub disk: Arc<dyn Disk>,
+    /// See [`Deployment::checkpoints`].
+    pub checkpoints: PathBuf,
 }
 
 /// Something that can become a source of records of type `R`. Opening does no input or output;

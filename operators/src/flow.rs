@@ -230,7 +230,8 @@ impl Flow {
     }
 
     fn context(&self, name: &str, url: Option<&String>) -> OpenContext {
-        let disk = Arc::clone(&self.deployment.disk);
-        OpenContext { name: name.to_owned(), url: url.cloned(), disk }
+        let Deployment { disk, checkpoints, .. } = &*self.deployment;
+        let (disk, checkpoints) = (Arc::clone(disk), checkpoints.clone());
+        OpenContext { name: name.to_owned(), url: url.cloned(), disk, checkpoints }
     }
 }

@@ -1,7 +1,8 @@
 //! A sink's claim on a file or folder, so that starting anew never destroys what is not its own.
 //!
-//! The claim is a hidden marker file that is durable before the first row is written. Who finds no
-//! marker next to something that is not empty must leave it alone.
+//! The claim is a hidden marker file that is durable before the first row is written: it names the
+//! sink and the checkpoints that what is written belongs to. Who finds no marker next to something
+//! that is not empty, or that of other checkpoints, must leave it alone.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,24 +18,36 @@ pub(super) struct Claim {
     /// The folder that holds the sink's files.
     pub(super) folder: PathBuf,
     marker: PathBuf,
+    /// What the marker says of this sink, and of the checkpoints it belongs to.
+    sink: String,
     owner: String,
+}
+
+/// Whose a place is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    Nobody,
+    /// This sink, with these checkpoints.
+    This,
+    /// This sink, with others.
+    OtherCheckpoints,
 }
 
 impl Claim {
     /// Claims one file for the sink of this name.
-    pub(super) fn of_file(disk: Arc<dyn Disk>, file: &Path, sink: &str) -> Self {
+    pub(super) fn of_file(disk: Arc<dyn Disk>, file: &Path, owner: &Owner<'_>) -> Self {
         let folder = file.parent().filter(|parent| *parent != Path::new(""));
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let marker = folder.join(format!(".{name}.waystream"));
-        Self { disk, folder, marker, owner: owner_line(sink) }
+        Self { disk, folder, marker, sink: owner.sink_line(), owner: owner.line() }
     }
 
     /// Claims a folder for the sink of this name.
-    pub(super) fn of_folder(disk: Arc<dyn Disk>, folder: &Path, sink: &str) -> Self {
+    pub(super) fn of_folder(disk: Arc<dyn Disk>, folder: &Path, owner: &Owner<'_>) -> Self {
         let folder = folder.to_owned();
         let marker = folder.join(".waystream");
-        Self { disk, folder, marker, owner: owner_line(sink) }
+        Self { disk, folder, marker, sink: owner.sink_line(), owner: owner.line() }
     }
 
     /// Makes the folder with its parents, and their names durable.
@@ -42,22 +55,34 @@ impl Claim {
         make_durable_dir(&*self.disk, &self.folder).map_err(cannot("make the folder", &self.folder))
     }
 
-    /// Whether this sink has claimed the place before.
+    /// Who has claimed the place before.
     ///
     /// # Errors
     /// If another sink has.
-    pub(super) fn is_held(&self) -> Result<bool> {
+    pub(super) fn holder(&self) -> Result<Holder> {
         match self.disk.read(&self.marker) {
-            Ok(bytes) if bytes == self.owner.as_bytes() => Ok(true),
+            Ok(bytes) if bytes == self.owner.as_bytes() => Ok(Holder::This),
+            Ok(bytes) if bytes.starts_with(self.sink.as_bytes()) => Ok(Holder::OtherCheckpoints),
             Ok(bytes) => {
                 let (marker, owner) = (self.marker.display(), String::from_utf8_lossy(&bytes));
                 let owner = owner.trim_end().to_owned();
                 Err(JobError::configuration(format!("{marker} says: {owner}"))
                     .hint("name another place for one of the two sinks, or remove its output"))
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Holder::Nobody),
             Err(error) => Err(cannot("read", &self.marker)(error)),
         }
+    }
+
+    /// Refuses a start from nothing in a place that other checkpoints say they have written.
+    pub(super) fn refuse_other_checkpoints(&self) -> Result<()> {
+        let marker = self.marker.display();
+        let says = self.disk.read(&self.marker).map_err(cannot("read", &self.marker))?;
+        let says = String::from_utf8_lossy(&says).trim_end().to_owned();
+        Err(JobError::configuration(format!("{marker} says: {says}")).hint(format!(
+            "go on with those --checkpoints, name another place with --sink, or remove the output \
+             and {marker}"
+        )))
     }
 
     /// Claims the place, durably. The marker gets its name when it is whole: a power cut may leave
@@ -74,8 +99,23 @@ impl Claim {
     }
 }
 
-fn owner_line(sink: &str) -> String {
-    format!("written by waystream, sink `{sink}`\n")
+/// Who a place is claimed for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner<'a> {
+    /// The sink's name.
+    pub(super) sink: &'a str,
+    /// The folder of the job's checkpoints.
+    pub(super) checkpoints: &'a Path,
+}
+
+impl Owner<'_> {
+    fn sink_line(&self) -> String {
+        format!("written by waystream, sink `{}`, ", self.sink)
+    }
+
+    fn line(&self) -> String {
+        format!("{}checkpoints {}\n", self.sink_line(), self.checkpoints.display())
+    }
 }
 
 /// The error of an output that cannot be written, with the next step where one is known.
@@ -93,5 +133,13 @@ pub(super) fn cannot(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> JobEr
             _ => way_out(&error),
         };
         JobError::unavailable(what).hint(hint).caused_by(error)
+    }
+}
+
+#[cfg(test)]
+impl<'a> Owner<'a> {
+    /// A sink of a job whose checkpoints are in the folder `ck`.
+    pub(in crate::sink) fn of_test(sink: &'a str) -> Self {
+        Self { sink, checkpoints: Path::new("ck") }
     }
 }

@@ -3,7 +3,7 @@
 //! The length in bytes is the whole position. What a cut-off run wrote beyond it is cut off and
 //! written again from the checkpoint. Floats that are not numbers become `null`.
 
-use super::claim::{Claim, cannot};
+use super::claim::{Claim, Holder, Owner, cannot};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,8 +20,8 @@ pub(super) struct JsonlSink {
 }
 
 impl JsonlSink {
-    pub(super) fn new(disk: Arc<dyn Disk>, path: &Path, sink: &str) -> Self {
-        Self { claim: Claim::of_file(disk, path, sink), path: path.to_owned() }
+    pub(super) fn new(disk: Arc<dyn Disk>, path: &Path, owner: &Owner<'_>) -> Self {
+        Self { claim: Claim::of_file(disk, path, owner), path: path.to_owned() }
     }
 
     pub(super) fn file_committer(&self) -> JsonlCommitter {
@@ -70,7 +70,11 @@ pub(super) struct JsonlCommitter {
 
 impl JsonlCommitter {
     fn start_anew(&mut self) -> Result<()> {
-        if !self.claim.is_held()? {
+        let holder = self.claim.holder()?;
+        if holder == Holder::OtherCheckpoints {
+            self.claim.refuse_other_checkpoints()?;
+        }
+        if holder == Holder::Nobody {
             let there = self.disk().len(&self.path).map_err(cannot("read", &self.path))?;
             if there.is_some_and(|length| length > 0) {
                 let path = self.path.display();
@@ -100,7 +104,11 @@ impl JsonlCommitter {
             ))
             .hint("put the file back, or start from an empty state with --fresh"));
         }
-        if !self.claim.is_held()? {
+        let holder = self.claim.holder()?;
+        if holder == Holder::OtherCheckpoints {
+            self.claim.take()?; // the checkpoints were moved, or copied with --from
+        }
+        if holder == Holder::Nobody {
             // Nothing was written yet, so another file does as well.
             if length == 0 {
                 return self.start_anew();

@@ -1,6 +1,7 @@
 //! The spec of a sink: a URL in the code, replaced by the deployment's if it names one.
 
 use super::blackhole::BlackholeSink;
+use super::claim::Owner;
 use super::jsonl::JsonlSink;
 use super::parquet::{ParquetSink, ROLL_BYTES};
 use super::stdout::StdoutSink;
@@ -76,16 +77,17 @@ impl<T: Data> SinkSpec<T> for Output<T> {
 
 fn open_url<T: Data>(url: &str, context: &OpenContext) -> Result<Box<dyn Sink<T>>> {
     let url = Url::parse(url)?;
-    let (disk, name) = (Arc::clone(&context.disk), context.name.as_str());
+    let disk = Arc::clone(&context.disk);
+    let owner = Owner { sink: &context.name, checkpoints: &context.checkpoints };
     match url.scheme.as_str() {
         "jsonl" => {
             url.allow(&[])?;
-            Ok(Box::new(JsonlSink::new(disk, place(&url)?, name)))
+            Ok(Box::new(JsonlSink::new(disk, place(&url)?, &owner)))
         }
         "parquet" => {
             url.allow(&["roll"])?;
             let roll_bytes = url.bytes("roll")?.unwrap_or(ROLL_BYTES);
-            Ok(Box::new(ParquetSink::of::<T>(disk, place(&url)?, name, roll_bytes)?))
+            Ok(Box::new(ParquetSink::of::<T>(disk, place(&url)?, &owner, roll_bytes)?))
         }
         "stdout" => {
             no_place(&url)?;

@@ -1,6 +1,6 @@
 //! What a user reads when an output cannot be written: the path, the cause and the next step.
 
-use super::claim::{Claim, cannot};
+use super::claim::{Claim, Holder, Owner, cannot};
 use super::jsonl::JsonlSink;
 use super::parquet::ParquetSink;
 use expect_test::expect;
@@ -21,11 +21,13 @@ struct Count {
 }
 
 fn jsonl(path: &Path) -> Box<dyn Committer> {
-    Sink::<Count>::committer(&JsonlSink::new(Arc::new(LocalDisk), path, "rows")).unwrap()
+    Sink::<Count>::committer(&JsonlSink::new(Arc::new(LocalDisk), path, &Owner::of_test("rows")))
+        .unwrap()
 }
 
 fn parquet(path: &Path) -> Box<dyn Committer> {
-    let sink = ParquetSink::of::<Count>(Arc::new(LocalDisk), path, "rows", 1).unwrap();
+    let sink =
+        ParquetSink::of::<Count>(Arc::new(LocalDisk), path, &Owner::of_test("rows"), 1).unwrap();
     Sink::<Count>::committer(&sink).unwrap()
 }
 
@@ -132,6 +134,6 @@ fn outputs_may_be_read_by_others_if_the_umask_lets_them() {
     let path = dir.path().join("rows.jsonl");
     jsonl(&path).recover(None).unwrap();
     assert_eq!(mode(&path), mode(&plain));
-    let claim = Claim::of_file(Arc::new(LocalDisk), &path, "rows");
-    assert!(claim.is_held().unwrap());
+    let claim = Claim::of_file(Arc::new(LocalDisk), &path, &Owner::of_test("rows"));
+    assert_eq!(claim.holder().unwrap(), Holder::This);
 }

@@ -20,7 +20,8 @@ struct Ping {
 
 fn open(input: Input<Ping>, url: Option<&str>) -> Result<Box<dyn Source<Record = Ping>>> {
     let url = url.map(str::to_owned);
-    input.open(&OpenContext { name: "pings".to_owned(), url, disk: Arc::new(LocalDisk) })
+    let (name, disk, checkpoints) = ("pings".to_owned(), Arc::new(LocalDisk), "ck".into());
+    input.open(&OpenContext { name, url, disk, checkpoints })
 }
 
 fn input() -> Input<Ping> {

@@ -138,7 +138,7 @@ fn fill(folder: &Path, name: &str, checkout: &Path, lock: &str) -> Result<()> {
     })?;
     let checkout = toml::Value::String(checkout.to_owned()).to_string();
     let files = FILES.iter().map(|(file, template)| {
-        (*file, template.replace("CHECKOUT", &checkout).replace("NAME", name))
+        (*file, template.replace("NAME", name).replace("CHECKOUT", &checkout))
     });
     for (file, text) in files.chain([("Cargo.lock", lock.to_owned())]) {
         let path = folder.join(file);

@@ -5,7 +5,7 @@ use super::config::{Form, Options, Resolved};
 use super::report::{answer, is_screen, say};
 use super::{summary, volatile};
 use crate::console;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -25,6 +25,7 @@ pub(super) fn run(resolved: Resolved, arguments: &Run, form: &mut Form) -> Resul
     let folder = absolute(&options.checkpoints)?;
     let mut config = JobConfig::new(job.name, Folder::open(Arc::new(LocalDisk), &folder)?);
     volatile::warn_about(&folder);
+    deployment.checkpoints.clone_from(&folder);
     config.workers = usize::from(options.workers);
     config.checkpoint_every = options.checkpoint_every;
     config.fresh = arguments.fresh;
@@ -102,6 +103,8 @@ fn stop_on_signals() -> Result<StopSignal> {
     let cannot = |error| {
         JobError::failed("cannot listen for signals").hint(way_out(&error)).caused_by(error)
     };
+    // A file that may not grow is then an error with a name, and not the end without a word.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(cannot)?;
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).map_err(cannot)?;
     let listen = move || {
         for signal in signals.forever() {

@@ -48,6 +48,7 @@ impl TestBench {
             settings: self.settings.clone(),
             views: Some(Arc::new(self.views.clone())),
             disk: self.disk(),
+            ..Deployment::default()
         }
     }
 

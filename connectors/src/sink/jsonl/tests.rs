@@ -15,7 +15,7 @@ fn batch(epoch: u64, bytes: &str) -> StagedBatch {
 }
 
 fn on_disk(path: &Path) -> JsonlCommitter {
-    JsonlSink::new(Arc::new(LocalDisk), path, "rows").file_committer()
+    JsonlSink::new(Arc::new(LocalDisk), path, &Owner::of_test("rows")).file_committer()
 }
 
 #[test]
@@ -72,12 +72,31 @@ fn starts_its_own_file_anew_and_refuses_any_other() {
     assert!(error.what.ends_with("other.jsonl holds something that this job did not write"));
     assert_eq!(std::fs::read(&other).unwrap(), b"precious");
 
-    let error = JsonlSink::new(Arc::new(LocalDisk), &own, "cells").file_committer().recover(None);
+    let error = JsonlSink::new(Arc::new(LocalDisk), &own, &Owner::of_test("cells"))
+        .file_committer()
+        .recover(None);
     let text = error.unwrap_err().to_string();
-    assert!(
-        text.ends_with("own.jsonl.waystream says: written by waystream, sink `rows`"),
-        "{text}"
-    );
+    assert!(text.ends_with("says: written by waystream, sink `rows`, checkpoints ck"), "{text}");
+}
+
+#[test]
+fn other_checkpoints_may_go_on_with_a_file_and_not_start_it_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.jsonl");
+    on_disk(&path).recover(None).unwrap();
+    std::fs::write(&path, "1\n2\n").unwrap();
+    let other = || {
+        let owner = Owner { sink: "rows", checkpoints: Path::new("other") };
+        JsonlSink::new(Arc::new(LocalDisk), &path, &owner).file_committer()
+    };
+    let error = other().recover(None).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Configuration);
+    assert_eq!(std::fs::read(&path).unwrap(), b"1\n2\n");
+    let confirmed = Confirmed { epoch: Epoch(1), position: "2".into() };
+    other().recover(Some(&confirmed)).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"1\n");
+    // Now it is theirs.
+    assert!(on_disk(&path).recover(None).is_err());
 }
 
 #[test]
@@ -129,7 +148,7 @@ fn read(disk: &dyn Disk) -> Result<Vec<u64>, String> {
 }
 
 fn committer(disk: Arc<dyn Disk>) -> JsonlCommitter {
-    JsonlSink::new(disk, Path::new(FILE), "rows").file_committer()
+    JsonlSink::new(disk, Path::new(FILE), &Owner::of_test("rows")).file_committer()
 }
 
 fn subject() -> Subject {

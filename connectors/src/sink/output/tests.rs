@@ -11,7 +11,8 @@ struct Row {
 }
 
 fn context(url: Option<&str>) -> OpenContext {
-    OpenContext { name: "trips".into(), url: url.map(str::to_owned), disk: Arc::new(LocalDisk) }
+    let (name, disk, checkpoints) = ("trips".into(), Arc::new(LocalDisk), "ck".into());
+    OpenContext { name, url: url.map(str::to_owned), disk, checkpoints }
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use super::columns::Column;
 use super::frames::{Frame, damaged, next_frame};
 use super::part::parquet_file;
-use crate::sink::claim::{Claim, cannot};
+use crate::sink::claim::{Claim, Holder, cannot};
 use waystream_engine::checkpoint::Confirmed;
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::sink::{Committer, StagedBatch};
@@ -134,8 +134,16 @@ impl Committer for ParquetCommitter {
         self.claim.make_folder()?;
         let names = self.claim.disk.list(&self.claim.folder);
         let names = names.map_err(cannot("read the folder", &self.claim.folder))?;
-        if !self.claim.is_held()? {
-            if let Some(confirmed) = confirmed.filter(|confirmed| !confirmed.position.is_empty()) {
+        let holder = self.claim.holder()?;
+        let kept = confirmed.filter(|confirmed| !confirmed.position.is_empty());
+        if holder == Holder::OtherCheckpoints {
+            if kept.is_none() {
+                self.claim.refuse_other_checkpoints()?;
+            }
+            self.claim.take()?; // the checkpoints were moved, or copied with --from
+        }
+        if holder == Holder::Nobody {
+            if let Some(confirmed) = kept {
                 let (folder, part) = (self.claim.folder.display(), &confirmed.position);
                 return Err(JobError::configuration(format!(
                     "{folder} is not the folder that the checkpoint says {part} was written to"
@@ -193,6 +201,7 @@ fn is_leftover(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::claim::Owner;
     use crate::sink::parquet::ParquetSink;
     use serde::{Deserialize, Serialize};
     use std::sync::Arc;
@@ -208,7 +217,8 @@ mod tests {
     fn a_small_file_is_written_when_its_rows_are_old() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Arc::new(LocalDisk);
-        let sink = ParquetSink::of::<Count>(disk, folder.path(), "rows", 1 << 20).unwrap();
+        let sink = ParquetSink::of::<Count>(disk, folder.path(), &Owner::of_test("rows"), 1 << 20)
+            .unwrap();
         let mut committer = Sink::<Count>::committer(&sink).unwrap();
         committer.recover(None).unwrap();
         let mut commit = |epoch| {

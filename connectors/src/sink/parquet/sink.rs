@@ -4,7 +4,7 @@ use super::columns::Column;
 use super::committer::ParquetCommitter;
 use super::encoder::RowEncoder;
 use super::trace::columns_of;
-use crate::sink::claim::Claim;
+use crate::sink::claim::{Claim, Owner};
 use std::path::Path;
 use std::sync::Arc;
 use waystream_engine::checkpoint::Disk;
@@ -31,11 +31,11 @@ impl ParquetSink {
     pub(in crate::sink) fn of<T: Data>(
         disk: Arc<dyn Disk>,
         folder: &Path,
-        sink: &str,
+        owner: &Owner<'_>,
         roll_bytes: u64,
     ) -> Result<Self> {
         let columns = columns_of::<T>()?.into();
-        Ok(Self { claim: Claim::of_folder(disk, folder, sink), columns, roll_bytes })
+        Ok(Self { claim: Claim::of_folder(disk, folder, owner), columns, roll_bytes })
     }
 }
 

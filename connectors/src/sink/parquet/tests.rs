@@ -4,6 +4,7 @@ use super::columns::Column;
 use super::encoder::RowEncoder;
 use super::trace::columns_of;
 use super::*;
+use crate::sink::claim::Owner;
 use crate::sink::crash::{Subject, any_crashes, any_script, check, check_every_operation};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::UInt64Type;
@@ -102,7 +103,7 @@ fn described(columns: &[Column]) -> String {
 }
 
 fn sink<T: Data>(disk: Arc<dyn Disk>, folder: &Path, roll_bytes: u64) -> Box<dyn Sink<T>> {
-    Box::new(ParquetSink::of::<T>(disk, folder, "rows", roll_bytes).unwrap())
+    Box::new(ParquetSink::of::<T>(disk, folder, &Owner::of_test("rows"), roll_bytes).unwrap())
 }
 
 fn staged<T: Data>(sink: &dyn Sink<T>, epoch: u64, rows: &[T]) -> StagedBatch {

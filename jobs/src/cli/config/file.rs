@@ -52,7 +52,8 @@ pub(super) fn read(path: &Path, jobs: Jobs<'_>) -> Result<Option<Vec<Entry>>> {
 /// Reads the text of a file.
 pub(super) fn parse(file: &str, text: &str, jobs: Jobs<'_>) -> Result<Vec<Entry>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let reader = Reader { file, text };
+    let starts = text.match_indices('\n').map(|(at, _)| at + 1);
+    let reader = Reader { file, text, lines: std::iter::once(0).chain(starts).collect() };
     let root = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         reader.wrong(at, error.message().to_owned())
@@ -84,6 +85,8 @@ pub(super) fn parse(file: &str, text: &str, jobs: Jobs<'_>) -> Result<Vec<Entry>
 struct Reader<'a> {
     file: &'a str,
     text: &'a str,
+    /// Where each line starts.
+    lines: Vec<usize>,
 }
 
 type Name<'a> = Spanned<std::borrow::Cow<'a, str>>;
@@ -204,9 +207,9 @@ impl Reader<'_> {
     }
 
     fn place(&self, at: usize) -> String {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let line = self.lines.partition_point(|start| *start <= at);
+        let start = self.lines[line.saturating_sub(1)];
+        let column = self.text.get(start..at).map_or(0, |before| before.chars().count()) + 1;
         format!("{}:{line}:{column}", self.file)
     }
 }
