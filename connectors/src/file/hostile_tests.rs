@@ -282,6 +282,18 @@ fn headers_that_are_none() {
         another name
             a.csv has no column `ts`, which the record needs: its first line is taken as the header, and it names id, time, lat
             hint: if the file has no header, write one in front: id,ts,lat,speed; else rename columns: ts, speed are missing
+#[test]
+fn how_long_a_line_is_does_not_depend_on_how_it_was_read() {
+    for length in [1_048_577, 1_200_000, 2_000_000] {
+        for before in [0, 30_000] {
+            let line = "x".repeat(length);
+            let shown = csv(&format!("id,ts,lat\r\n{}{line}\r\n", "b,2,2\r\n".repeat(before)));
+            let told = format!("a.csv:{}: {} bytes, the limit", before + 2, length + 1);
+            assert!(shown.contains(&told), "{told}: {:?}", shown.lines().nth(before));
+        }
+    }
+}
+
         twice
             a.csv: the first line, taken as the header: two columns are named `1`
             hint: write a first line that names each column once and ends in a line feed, as in id,ts,lat

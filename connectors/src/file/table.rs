@@ -150,7 +150,9 @@ fn next_row(lines: &mut Lines, cells: &mut Cells) -> io::Result<Next> {
             continue;
         }
         if count == 0 && bytes > MAX_RECORD_BYTES {
-            return Ok(Next::Wrong(Rejection::too_large(bytes as u64)));
+            // Up to the line feed, as an overlong line is counted that is not in the buffer whole.
+            let length = more - usize::from(ahead.ends_with(b"\n"));
+            return Ok(Next::Wrong(Rejection::too_large(length as u64)));
         }
         if more == 0 || bytes > MAX_RECORD_BYTES || count == MAX_ROW_LINES {
             let opened = first + cells.opened();
