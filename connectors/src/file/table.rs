@@ -75,14 +75,15 @@ impl<R: Data> Table<R> {
              header, and it names {}",
             shown.join(", ")
         );
-        let fields = field_names::<R>().unwrap_or_default();
-        let has = |field: &&&str| !self.names.iter().any(|name| name == **field);
-        let missing: Vec<&str> = fields.iter().filter(has).copied().collect();
-        JobError::configuration(what).hint(format!(
-            "if the file has no header, write one in front: {}; else rename columns: {} are missing",
-            fields.join(","),
-            missing.join(", ")
-        ))
+        let rename = format!("name the column `{field}` that holds it");
+        // Aliases and fields that may be left out are among the names, and cannot be told apart.
+        JobError::configuration(what).hint(match field_names::<R>() {
+            Some(names) => format!(
+                "{rename}; if the file has no header, write one in front, of these names: {}",
+                names.join(",")
+            ),
+            None => rename,
+        })
     }
 }
 
