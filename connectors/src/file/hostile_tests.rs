@@ -115,6 +115,21 @@ fn csv_rows_that_cannot_be_taken_keep_their_bytes() {
 }
 
 #[test]
+fn a_number_that_an_f32_cannot_hold_is_refused() {
+    let shown = csv("id,ts,lat,speed\na,1,1,3.4e38\na,2,1,1e39\na,3,1,-1e39\na,4,1,inf\n");
+    expect![[r#"
+        2 Ping { id: "a", ts: 1, lat: 1.0, speed: Some(3.4e38) }
+        3 out_of_range: a.csv:3: `speed`: `1e39` is more than an f32 can hold
+            a,2,1,1e39
+        4 out_of_range: a.csv:4: `speed`: `-1e39` is more than an f32 can hold
+            a,3,1,-1e39
+        5 out_of_range: a.csv:5: `speed`: `inf` is not a finite number
+            a,4,1,inf
+    "#]]
+    .assert_eq(&shown);
+}
+
+#[test]
 fn files_without_a_row() {
     let dir = tempfile::tempdir().unwrap();
     for (name, format, text) in [
