@@ -69,7 +69,10 @@ impl Url {
     /// If it is no such number.
     pub fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>> {
         let Some(text) = self.get(key) else { return Ok(None) };
-        let wrong = || JobError::configuration(format!("`{key}={text}` is not a fitting number"));
+        let wrong = || {
+            JobError::configuration(format!("`{key}={text}` is not a fitting number"))
+                .hint(format!("write a number in its range, as in {key}=10"))
+        };
         text.replace('_', "").parse().map(Some).map_err(|_| wrong())
     }
 
@@ -172,7 +175,7 @@ mod tests {
             `jsonl:x?speed=1x&y` is no URL: `y` is not key=value; Some("write scheme:path?key=value")
             `jsonl:x?speed=1x&speed=2x` is no URL: `speed` is given twice; Some("write scheme:path?key=value")
             unknown key `spede` in the URL of `jsonl:`; Some("did you mean `speed`?")
-            `entities=-1` is not a fitting number; None
+            `entities=-1` is not a fitting number; Some("write a number in its range, as in entities=10")
         "#]].assert_eq(&out);
     }
 

@@ -4,7 +4,7 @@ use super::cells::{Cells, without_feed};
 use super::lines::{Line, Lines};
 use super::source::{Mark, reject};
 use crate::format::{Check, MAX_RECORD_BYTES, Rejection, checked, decode_text_row, shortened};
-use crate::source::{Pull, Pulled, cannot_read, field_names};
+use crate::source::{Pull, Pulled, cannot_read, encode_mark, field_names};
 use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
@@ -127,7 +127,7 @@ impl<R: Data> Pull for Table<R> {
     }
 
     fn position(&self) -> Result<Position> {
-        Mark { offset: self.lines.offset(), line: self.lines.line() }.encode()
+        encode_mark(&Mark { offset: self.lines.offset(), line: self.lines.line() })
     }
 
     fn bytes(&self) -> u64 {

@@ -116,6 +116,7 @@ fn urls() {
             hint: did you mean `pings`?
         gen://pings?n=many
             pings: `n=many` is not a fitting number
+            hint: write a number in its range, as in n=10
     "#]].assert_eq(&out);
 }
 
