@@ -89,7 +89,7 @@ fn urls() {
             hint: known: parquet, jsonl, csv, gen
         a.parquet
             pings: `a.parquet` is no URL: it has no scheme
-            hint: write its form in front: jsonl:a.parquet or parquet:a.parquet
+            hint: write parquet:a.parquet
         jsonl:a.jsonl?speed=60x
             pings: `speed` needs the event time of a record
             hint: tell the job's input with .time_of(|record| record.ts), or drop `speed`
