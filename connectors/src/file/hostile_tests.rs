@@ -331,6 +331,19 @@ struct Open {
     more: BTreeMap<String, String>,
 }
 
+/// A record that says of itself what serde says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>")]
+struct Picky;
+
+impl TryFrom<BTreeMap<String, String>> for Picky {
+    type Error = &'static str;
+
+    fn try_from(values: BTreeMap<String, String>) -> Result<Self, &'static str> {
+        values.contains_key("x").then_some(Self).ok_or("missing field `x`")
+    }
+}
+
 fn told<R: Data>(text: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("a.csv"), text).unwrap();
@@ -349,6 +362,7 @@ fn told<R: Data>(text: &str) -> String {
 #[test]
 fn a_record_of_any_fields() {
     expect!["a.csv has no column `id`, which the record needs: its first line is taken as the header, and it names name, x / name the column `id` that holds it"].assert_eq(&told::<Open>("name,x\na,1\n"));
+    assert_eq!(told::<Picky>("name\na\n"), "1 rejected");
 }
 
 proptest! {
