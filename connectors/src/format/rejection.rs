@@ -7,6 +7,8 @@ use waystream_engine::source::Reason;
 
 /// Bytes of a rejected record that are kept for its dead letter.
 const RAW_BYTES_KEPT: usize = 16 * 1024;
+/// Characters of a value that an error shows.
+const SHOWN_CHARS: usize = 64;
 
 /// Why a record cannot be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,4 +94,9 @@ pub(crate) fn checked<R>(record: R, check: Option<Check<R>>) -> Result<R, Reject
 /// The part of a rejected record that its dead letter keeps.
 pub(crate) fn shortened(raw: &[u8]) -> Vec<u8> {
     raw[..raw.len().min(RAW_BYTES_KEPT)].to_vec()
+}
+
+/// As much of a text as an error shows of it.
+pub(crate) fn beginning(text: &str) -> &str {
+    text.char_indices().nth(SHOWN_CHARS).map_or(text, |(end, _)| &text[..end])
 }
