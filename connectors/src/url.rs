@@ -1,6 +1,7 @@
 //! URLs of sources and sinks: `scheme:path?key=value&key=value`, where the path may itself be a glob
 //! with `?`.
 
+use std::path::Path;
 use std::str::FromStr;
 use waystream_engine::did_you_mean;
 use waystream_engine::error::{JobError, Result};
@@ -26,10 +27,9 @@ impl Url {
             JobError::configuration(format!("`{text}` is no URL: {why}"))
                 .hint("write scheme:path?key=value")
         };
-        let (scheme, rest) = text.split_once(':').ok_or_else(|| {
-            wrong("it has no scheme")
-                .hint(format!("write its form in front: jsonl:{text} or parquet:{text}"))
-        })?;
+        let (scheme, rest) = text
+            .split_once(':')
+            .ok_or_else(|| wrong("it has no scheme").hint(with_scheme(text)))?;
         let rest = rest.strip_prefix("//").unwrap_or(rest);
         let (path, query) = split_query(rest);
         let mut pairs: Vec<(String, String)> = Vec::new();
@@ -69,7 +69,10 @@ impl Url {
     /// If it is no such number.
     pub fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>> {
         let Some(text) = self.get(key) else { return Ok(None) };
-        let wrong = || JobError::configuration(format!("`{key}={text}` is not a fitting number"));
+        let wrong = || {
+            JobError::configuration(format!("`{key}={text}` is not a fitting number"))
+                .hint(format!("write a number in its range, as in {key}=10"))
+        };
         text.replace('_', "").parse().map(Some).map_err(|_| wrong())
     }
 
@@ -96,6 +99,16 @@ impl Url {
         };
         let what = format!("unknown key `{key}` in the URL of `{}:`", self.scheme);
         Err(JobError::configuration(what).hint(did_you_mean(key, known.iter().copied())))
+    }
+}
+
+/// What to write for a URL that has no scheme: by the ending of its path, if that tells.
+fn with_scheme(text: &str) -> String {
+    let ending = Path::new(split_query(text).0).extension().and_then(|ending| ending.to_str());
+    match ending {
+        Some("jsonl" | "json" | "ndjson") => format!("write jsonl:{text}"),
+        Some(known @ ("csv" | "parquet")) => format!("write {known}:{text}"),
+        _ => format!("write its form in front: jsonl:{text} or parquet:{text}"),
     }
 }
 
@@ -143,6 +156,9 @@ mod tests {
             "jsonl:day?.jsonl?speed=max",
             "gen://fleet?entities=5_000",
             "a/b.jsonl",
+            "a.csv",
+            "a/*.parquet?speed=60x",
+            "a",
             "stdout:",
             "jsonl:/var/c:d.jsonl",
             "jsonl:x?speed=1x&y",
@@ -166,13 +182,16 @@ mod tests {
             jsonl | day?.jsonl | [] | None
             jsonl | day?.jsonl | [("speed", "max")] | None
             gen | fleet | [("entities", "5_000")] | Some(5000)
-            `a/b.jsonl` is no URL: it has no scheme; Some("write its form in front: jsonl:a/b.jsonl or parquet:a/b.jsonl")
+            `a/b.jsonl` is no URL: it has no scheme; Some("write jsonl:a/b.jsonl")
+            `a.csv` is no URL: it has no scheme; Some("write csv:a.csv")
+            `a/*.parquet?speed=60x` is no URL: it has no scheme; Some("write parquet:a/*.parquet?speed=60x")
+            `a` is no URL: it has no scheme; Some("write its form in front: jsonl:a or parquet:a")
             stdout |  | [] | None
             jsonl | /var/c:d.jsonl | [] | None
             `jsonl:x?speed=1x&y` is no URL: `y` is not key=value; Some("write scheme:path?key=value")
             `jsonl:x?speed=1x&speed=2x` is no URL: `speed` is given twice; Some("write scheme:path?key=value")
             unknown key `spede` in the URL of `jsonl:`; Some("did you mean `speed`?")
-            `entities=-1` is not a fitting number; None
+            `entities=-1` is not a fitting number; Some("write a number in its range, as in entities=10")
         "#]].assert_eq(&out);
     }
 

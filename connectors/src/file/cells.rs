@@ -1,4 +1,4 @@
-//! The cells of a CSV row, split as RFC 4180 has it and in no other way.
+//! The cells of a CSV row, split as RFC 4180 has it; but a line feed alone ends a line too.
 
 use crate::format::Rejection;
 use memchr::{memchr, memchr3};

@@ -4,9 +4,11 @@ use super::tests::{Ping, read, shown, source_of};
 use super::{FileFormat, FileSource};
 use expect_test::expect;
 use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use waystream_engine::event::Data;
 use waystream_engine::source::{ReadBatch, Source};
 
 const GOOD: &str = r#"{"id":"a","ts":1,"lat":1.5,"speed":2.5,"more":{"x":[1,"\u00e4"]}}"#;
@@ -110,6 +112,21 @@ fn csv_rows_that_cannot_be_taken_keep_their_bytes() {
     let refused = [2, 3, 4, 5, 6, 7, 8, 9].map(|at| rows[at].to_vec());
     let raw: Vec<Vec<u8>> = batch.rejects.iter().map(|reject| reject.raw.clone()).collect();
     assert_eq!(raw, refused);
+}
+
+#[test]
+fn a_number_that_an_f32_cannot_hold_is_refused() {
+    let shown = csv("id,ts,lat,speed\na,1,1,3.4e38\na,2,1,1e39\na,3,1,-1e39\na,4,1,inf\n");
+    expect![[r#"
+        2 Ping { id: "a", ts: 1, lat: 1.0, speed: Some(3.4e38) }
+        3 out_of_range: a.csv:3: `speed`: `1e39` is more than an f32 can hold
+            a,2,1,1e39
+        4 out_of_range: a.csv:4: `speed`: `-1e39` is more than an f32 can hold
+            a,3,1,-1e39
+        5 out_of_range: a.csv:5: `speed`: `inf` is not a finite number
+            a,4,1,inf
+    "#]]
+    .assert_eq(&shown);
 }
 
 #[test]
@@ -266,6 +283,18 @@ fn a_quote_left_open_is_looked_for_no_further_than_the_bound() {
 }
 
 #[test]
+fn how_long_a_line_is_does_not_depend_on_how_it_was_read() {
+    for length in [1_048_577, 1_200_000, 2_000_000] {
+        for before in [0, 30_000] {
+            let line = "x".repeat(length);
+            let shown = csv(&format!("id,ts,lat\r\n{}{line}\r\n", "b,2,2\r\n".repeat(before)));
+            let told = format!("a.csv:{}: {} bytes, the limit", before + 2, length + 1);
+            assert!(shown.contains(&told), "{told}: {:?}", shown.lines().nth(before));
+        }
+    }
+}
+
+#[test]
 fn headers_that_are_none() {
     let table = [
         ("no header", "a,1,1.5\nb,2,2.5\n"),
@@ -278,10 +307,10 @@ fn headers_that_are_none() {
     expect![[r#"
         no header
             a.csv has no column `id`, which the record needs: its first line is taken as the header, and it names a, 1, 1.5
-            hint: if the file has no header, write one in front: id,ts,lat,speed; else rename columns: id, ts, lat, speed are missing
+            hint: name the column `id` that holds it; if the file has no header, write one in front, of these names: id,ts,lat,speed
         another name
             a.csv has no column `ts`, which the record needs: its first line is taken as the header, and it names id, time, lat
-            hint: if the file has no header, write one in front: id,ts,lat,speed; else rename columns: ts, speed are missing
+            hint: name the column `ts` that holds it; if the file has no header, write one in front, of these names: id,ts,lat,speed
         twice
             a.csv: the first line, taken as the header: two columns are named `1`
             hint: write a first line that names each column once and ends in a line feed, as in id,ts,lat
@@ -292,6 +321,48 @@ fn headers_that_are_none() {
             a.csv: the first line, taken as the header: value 2: the quote opened in line 1 is not closed, or not within 64 lines and 1048576 bytes
             hint: write a first line that names each column once and ends in a line feed, as in id,ts,lat
     "#]].assert_eq(&out);
+}
+
+/// A record whose fields are not known before one is read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Open {
+    id: String,
+    #[serde(flatten)]
+    more: BTreeMap<String, String>,
+}
+
+/// A record that says of itself what serde says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, String>")]
+struct Picky;
+
+impl TryFrom<BTreeMap<String, String>> for Picky {
+    type Error = &'static str;
+
+    fn try_from(values: BTreeMap<String, String>) -> Result<Self, &'static str> {
+        values.contains_key("x").then_some(Self).ok_or("missing field `x`")
+    }
+}
+
+fn told<R: Data>(text: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.csv"), text).unwrap();
+    let pattern = dir.path().display().to_string();
+    let mut source = FileSource::<R>::new(&pattern, FileFormat::Csv, None, None);
+    let partition = source.partitions().unwrap().remove(0);
+    let mut batch = ReadBatch::default();
+    let read = source.open(&partition, None).and_then(|mut reader| reader.read(&mut batch));
+    let told = match read {
+        Ok(_) => format!("{} rejected", batch.rejects.len()),
+        Err(error) => format!("{error} / {}", error.hint.clone().unwrap_or_default()),
+    };
+    told.replace(&format!("{}/", dir.path().display()), "")
+}
+
+#[test]
+fn a_record_of_any_fields() {
+    expect!["a.csv has no column `id`, which the record needs: its first line is taken as the header, and it names name, x / name the column `id` that holds it"].assert_eq(&told::<Open>("name,x\na,1\n"));
+    assert_eq!(told::<Picky>("name\na\n"), "1 rejected");
 }
 
 proptest! {

@@ -77,7 +77,8 @@ impl Lines {
                 break seen + at + 1;
             }
             seen = unread.len();
-            if self.at_end || seen > MAX_RECORD_BYTES {
+            // One more may be a carriage return that ends the line with its line feed.
+            if self.at_end || seen > MAX_RECORD_BYTES + 1 {
                 break seen;
             }
             self.fill()?;

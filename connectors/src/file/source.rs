@@ -3,7 +3,7 @@
 use super::lines::{Line, Lines};
 use super::table::Table;
 use crate::format::{Check, Rejection, checked, decode_json, shortened};
-use crate::source::{Files, Pace, Pull, Pulled, cannot_read, reader};
+use crate::source::{Files, Pace, Pull, Pulled, cannot_read, decode_mark, encode_mark, reader};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -56,7 +56,10 @@ impl<R: Data> FileSource<R> {
         from: Option<&Position>,
     ) -> Result<Box<dyn Pull<Record = R>>> {
         let path = PathBuf::from(&partition.name);
-        let mark = from.map(Mark::decode).transpose()?.unwrap_or_default();
+        let mark = from
+            .map(|from| decode_mark::<Mark>(from, &partition.name))
+            .transpose()?
+            .unwrap_or_default();
         let mut file = File::open(&path).map_err(|error| cannot_read(&path, error))?;
         mark.check(&path, &mut file)?;
         let check = self.files.check;
@@ -109,16 +112,6 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    pub(crate) fn encode(self) -> Result<Position> {
-        let bad = |error| JobError::failed("a position does not encode").caused_by(error);
-        Ok(Position(postcard::to_allocvec(&self).map_err(bad)?))
-    }
-
-    fn decode(position: &Position) -> Result<Self> {
-        let bad = |error| JobError::checkpoint("a file position does not decode").caused_by(error);
-        postcard::from_bytes(&position.0).map_err(bad)
-    }
-
     /// Checks that the file can be the one that the position was taken from.
     fn check(self, path: &Path, file: &mut File) -> Result<()> {
         let fail = |error| cannot_read(path, error);
@@ -176,7 +169,7 @@ impl<R: Data> Pull for JsonLines<R> {
     }
 
     fn position(&self) -> Result<Position> {
-        Mark { offset: self.lines.offset(), line: self.lines.line() }.encode()
+        encode_mark(&Mark { offset: self.lines.offset(), line: self.lines.line() })
     }
 
     fn bytes(&self) -> u64 {

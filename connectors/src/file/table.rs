@@ -4,7 +4,7 @@ use super::cells::{Cells, without_feed};
 use super::lines::{Line, Lines};
 use super::source::{Mark, reject};
 use crate::format::{Check, MAX_RECORD_BYTES, Rejection, checked, decode_text_row, shortened};
-use crate::source::{Pull, Pulled, cannot_read, field_names};
+use crate::source::{Pull, Pulled, cannot_read, encode_mark, field_names};
 use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
@@ -75,14 +75,15 @@ impl<R: Data> Table<R> {
              header, and it names {}",
             shown.join(", ")
         );
-        let fields = field_names::<R>().unwrap_or_default();
-        let has = |field: &&&str| !self.names.iter().any(|name| name == **field);
-        let missing: Vec<&str> = fields.iter().filter(has).copied().collect();
-        JobError::configuration(what).hint(format!(
-            "if the file has no header, write one in front: {}; else rename columns: {} are missing",
-            fields.join(","),
-            missing.join(", ")
-        ))
+        let rename = format!("name the column `{field}` that holds it");
+        // Aliases and fields that may be left out are among the names, and cannot be told apart.
+        JobError::configuration(what).hint(match field_names::<R>() {
+            Some(names) => format!(
+                "{rename}; if the file has no header, write one in front, of these names: {}",
+                names.join(",")
+            ),
+            None => rename,
+        })
     }
 }
 
@@ -126,7 +127,7 @@ impl<R: Data> Pull for Table<R> {
     }
 
     fn position(&self) -> Result<Position> {
-        Mark { offset: self.lines.offset(), line: self.lines.line() }.encode()
+        encode_mark(&Mark { offset: self.lines.offset(), line: self.lines.line() })
     }
 
     fn bytes(&self) -> u64 {
@@ -150,7 +151,9 @@ fn next_row(lines: &mut Lines, cells: &mut Cells) -> io::Result<Next> {
             continue;
         }
         if count == 0 && bytes > MAX_RECORD_BYTES {
-            return Ok(Next::Wrong(Rejection::too_large(bytes as u64)));
+            // Up to the line feed, as an overlong line is counted that is not in the buffer whole.
+            let length = more - usize::from(ahead.ends_with(b"\n"));
+            return Ok(Next::Wrong(Rejection::too_large(length as u64)));
         }
         if more == 0 || bytes > MAX_RECORD_BYTES || count == MAX_ROW_LINES {
             let opened = first + cells.opened();

@@ -69,7 +69,7 @@ fn rejection_of<R: DeserializeOwned>(text: &str, error: &serde_json::Error) -> R
     } else {
         format!("`{path}`: {message}")
     };
-    Rejection { reason, error }
+    Rejection::new(reason, error)
 }
 
 fn reason_of_data(message: &str) -> Reason {

@@ -7,6 +7,8 @@ use waystream_engine::source::Reason;
 
 /// Bytes of a rejected record that are kept for its dead letter.
 const RAW_BYTES_KEPT: usize = 16 * 1024;
+/// Characters of a value that an error shows.
+const SHOWN_CHARS: usize = 64;
 
 /// Why a record cannot be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Rejection {
     pub reason: Reason,
     /// The same for people, naming the field.
     pub error: String,
+    /// The field that the record needs and that is not there at all.
+    missing: Option<&'static str>,
 }
 
 /// A record's own check after decoding: ranges, and whatever types cannot say.
@@ -23,7 +27,7 @@ pub type Check<R> = fn(&R) -> Result<(), Rejection>;
 impl Rejection {
     /// A rejection for this reason.
     pub fn new(reason: Reason, error: impl Into<String>) -> Self {
-        Self { reason, error: error.into() }
+        Self { reason, error: error.into(), missing: None }
     }
 
     /// A value outside what its field allows.
@@ -38,13 +42,13 @@ impl Rejection {
     }
 
     /// The field that the record needs and that is not there at all, neither empty nor null.
-    pub(crate) fn missing_field(&self) -> Option<&str> {
-        self.error.strip_prefix("missing field `")?.strip_suffix('`')
+    pub(crate) fn missing_field(&self) -> Option<&'static str> {
+        self.missing
     }
 
     /// Names the field in front of the text.
     pub(crate) fn in_field(self, name: &str) -> Self {
-        Self { reason: self.reason, error: format!("`{name}`: {}", self.error) }
+        Self::new(self.reason, format!("`{name}`: {}", self.error))
     }
 }
 
@@ -69,7 +73,8 @@ impl de::Error for Rejection {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new(Reason::Missing, format!("missing field `{field}`"))
+        let missing = Some(field);
+        Self { missing, ..Self::new(Reason::Missing, format!("missing field `{field}`")) }
     }
 
     fn duplicate_field(field: &'static str) -> Self {
@@ -89,4 +94,9 @@ pub(crate) fn checked<R>(record: R, check: Option<Check<R>>) -> Result<R, Reject
 /// The part of a rejected record that its dead letter keeps.
 pub(crate) fn shortened(raw: &[u8]) -> Vec<u8> {
     raw[..raw.len().min(RAW_BYTES_KEPT)].to_vec()
+}
+
+/// As much of a text as an error shows of it.
+pub(crate) fn beginning(text: &str) -> &str {
+    text.char_indices().nth(SHOWN_CHARS).map_or(text, |(end, _)| &text[..end])
 }

@@ -77,6 +77,14 @@ pub(crate) fn finite(value: f64, written: impl fmt::Display) -> Result<f64, Reje
     Err(Rejection::out_of_range(format!("`{written}` is not a finite number")))
 }
 
+/// A number rounded to an `f32`, which must hold it; `written` is how the row has it.
+pub(crate) fn single(value: f32, written: impl fmt::Display) -> Result<f32, Rejection> {
+    if value.is_infinite() {
+        return Err(Rejection::out_of_range(format!("`{written}` is more than an f32 can hold")));
+    }
+    Ok(value)
+}
+
 /// Bytes as the text they must be.
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Rejection> {
     let bad = |_| Rejection::new(Reason::Malformed, "is not UTF-8");

@@ -1,7 +1,7 @@
 //! A row of texts under named columns, as CSV holds it, decoded by what each field asks for.
 
-use super::Rejection;
-use super::row::{Row, finite, utf8};
+use super::row::{Row, finite, single, utf8};
+use super::{Rejection, beginning};
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, Visitor};
 use waystream_engine::source::Reason;
@@ -26,7 +26,7 @@ impl Cell<'_> {
             return Err(Rejection::new(Reason::Missing, format!("is empty, expected {expected}")));
         }
         text.parse().map_err(|_| {
-            let shown: String = text.chars().take(64).collect();
+            let shown = beginning(text);
             let whole = text.strip_prefix(['-', '+']).unwrap_or(text);
             let digits = whole.bytes().all(|byte| byte.is_ascii_digit());
             let reason = if digits { Reason::OutOfRange } else { Reason::WrongType };
@@ -73,7 +73,7 @@ impl<'de> de::Deserializer<'de> for Cell<'_> {
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
         self.finite()?;
-        visitor.visit_f32(self.parse("a number")?)
+        visitor.visit_f32(single(self.parse("a number")?, self.0)?)
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {

@@ -1,6 +1,6 @@
 //! Instants written as text.
 
-use super::Rejection;
+use super::{Rejection, beginning};
 use jiff::civil::{DateTime, date};
 use jiff::fmt::temporal::Pieces;
 use waystream_engine::source::Reason;
@@ -22,7 +22,7 @@ const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 pub fn rfc3339_ms(text: &str) -> Result<i64, Rejection> {
     let text = text.trim();
     let wrong = |why: String| {
-        let text: String = text.chars().take(64).collect();
+        let text = beginning(text);
         Rejection::new(Reason::Malformed, format!("`{text}` is no RFC 3339 time: {why}"))
     };
     let pieces = Pieces::parse(text).map_err(|error| wrong(error.to_string()))?;

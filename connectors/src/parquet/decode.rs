@@ -1,7 +1,7 @@
 //! A row as a record: the serde side of a batch.
 
 use super::rows::{Column, Rows};
-use crate::format::{Rejection, Row, finite, rfc3339_ms, utf8};
+use crate::format::{Rejection, Row, finite, rfc3339_ms, single, utf8};
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, Visitor};
 use waystream_engine::source::Reason;
@@ -120,6 +120,12 @@ impl<'de> de::Deserializer<'de> for Cell<'_> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Rejection> {
+        if let Column::Double(values) = self.column
+            && !self.is_null()
+        {
+            let value = values.value(self.row);
+            single(finite(value, value)? as f32, format_args!("{value:e}"))?;
+        }
         self.number(visitor)
     }
 

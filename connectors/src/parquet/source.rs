@@ -7,7 +7,7 @@ use super::load::Key;
 use super::merge::Merge;
 use super::spill::SpillPlace;
 use crate::format::{Check, Rejection, checked, shortened};
-use crate::source::{Files, Pace, Pull, Pulled, reader};
+use crate::source::{Files, Pace, Pull, Pulled, decode_mark, encode_mark, reader};
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ impl<R: Data> ParquetSource<R> {
     }
 
     pub(crate) fn rows(&mut self, from: Option<&Position>) -> Result<ArchiveRows<R>> {
-        let mark = from.map(Mark::decode).transpose()?;
+        let mark = from.map(|from| decode_mark::<Mark>(from, &self.files.pattern)).transpose()?;
         let catalog = Catalog::read::<R>(self.files.paths()?, self.columns.clone())?;
         let fingerprint = fingerprint(&catalog);
         if mark.as_ref().is_some_and(|mark| mark.files != fingerprint) {
@@ -114,14 +114,6 @@ struct Mark {
     files: u64,
     /// The place of the row taken last.
     after: Option<Key>,
-}
-
-impl Mark {
-    fn decode(position: &Position) -> Result<Self> {
-        let bad =
-            |error| JobError::checkpoint("an archive position does not decode").caused_by(error);
-        postcard::from_bytes(&position.0).map_err(bad)
-    }
 }
 
 /// FNV-1a over the names and lengths of the files: the same in every build.
@@ -187,9 +179,7 @@ impl<R: Data> Pull for ArchiveRows<R> {
     }
 
     fn position(&self) -> Result<Position> {
-        let mark = Mark { files: self.files, after: self.after };
-        let bad = |error| JobError::failed("a position does not encode").caused_by(error);
-        Ok(Position(postcard::to_allocvec(&mark).map_err(bad)?))
+        encode_mark(&Mark { files: self.files, after: self.after })
     }
 
     fn bytes(&self) -> u64 {

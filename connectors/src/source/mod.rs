@@ -5,6 +5,7 @@ mod files;
 mod input;
 mod pace;
 mod paths;
+mod place;
 mod pull;
 #[cfg(test)]
 mod tests;
@@ -14,4 +15,5 @@ pub(crate) use files::Files;
 pub use input::{Input, MakeGenerator};
 pub(crate) use pace::Pace;
 pub(crate) use paths::{cannot_read, expand};
+pub(crate) use place::{decode_mark, encode_mark};
 pub(crate) use pull::{Pull, Pulled, reader};

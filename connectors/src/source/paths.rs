@@ -22,7 +22,9 @@ pub(crate) fn expand(pattern: &str, extension: &str) -> Result<Vec<PathBuf>> {
 
 fn matching(pattern: &str, shown: &str) -> Result<Vec<PathBuf>> {
     let wrong = |error: glob::PatternError| {
-        JobError::configuration(format!("`{shown}` is no valid glob")).caused_by(error)
+        JobError::configuration(format!("`{shown}` is no valid glob"))
+            .hint("write [[] for a bracket in a name, and ** only as a whole part, as in a/**/b")
+            .caused_by(error)
     };
     let mut files = Vec::new();
     for found in glob::glob(pattern).map_err(wrong)? {
@@ -89,7 +91,7 @@ mod tests {
         assert_eq!(expand(&root, "x")?, [at("a.x"), at("b.x"), at("sub/c.x")]);
         assert_eq!(expand(&format!("{root}/*"), "x")?, [at("a.x"), at("b.x")]);
         assert!(expand(&format!("{root}/*.none"), "x").is_err());
-        assert!(expand(&format!("{root}/[.x"), "x").is_err());
+        assert!(expand(&format!("{root}/[.x"), "x").unwrap_err().hint.is_some());
         Ok(())
     }
 }

@@ -90,7 +90,7 @@ fn urls() {
             hint: known: parquet, jsonl, csv, gen
         a.parquet
             pings: `a.parquet` is no URL: it has no scheme
-            hint: write its form in front: jsonl:a.parquet or parquet:a.parquet
+            hint: write parquet:a.parquet
         jsonl:a.jsonl?speed=60x
             pings: `speed` needs the event time of a record
             hint: tell the job's input with .time_of(|record| record.ts), or drop `speed`
@@ -117,6 +117,7 @@ fn urls() {
             hint: did you mean `pings`?
         gen://pings?n=many
             pings: `n=many` is not a fitting number
+            hint: write a number in its range, as in n=10
     "#]].assert_eq(&out);
 }
 

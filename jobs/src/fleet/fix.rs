@@ -69,6 +69,11 @@ impl Fix {
         if !(-180.0..=180.0).contains(&self.lon) {
             return refuse(format!("`lon`: {} is not between -180 and 180", self.lon));
         }
+        for (field, value) in [("speed", self.speed), ("heading", self.heading)] {
+            if value.is_some_and(|value| !value.is_finite()) {
+                return refuse(format!("`{field}`: it is not a finite number, as an f32 holds it"));
+            }
+        }
         Ok(())
     }
 }
@@ -134,6 +139,19 @@ mod tests {
                 let fix: Fix = serde_json::from_str(&json).unwrap();
                 assert_eq!((fix.ts, fix.check().is_ok()), (ms, is_taken), "{ts}");
             }
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_is_refused() {
+        let fix: Fix = serde_json::from_str(r#"{"entity_id":"a","ts":1,"lat":1,"lon":1}"#).unwrap();
+        for (value, is_taken) in [(f32::MAX, true), (f32::NEG_INFINITY, false), (f32::NAN, false)] {
+            let (with_speed, with_heading) = (
+                Fix { speed: Some(value), ..fix.clone() },
+                Fix { heading: Some(value), ..fix.clone() },
+            );
+            assert_eq!(with_speed.check().is_ok(), is_taken, "{value}");
+            assert_eq!(with_heading.check().is_ok(), is_taken, "{value}");
         }
     }
 }

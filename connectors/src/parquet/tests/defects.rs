@@ -81,8 +81,8 @@ fn broken_files() {
          hint: repair or remove the file, or narrow the glob
         error: cannot take csv.parquet: it is not a Parquet file: it does not begin with `PAR1`
          hint: repair or remove the file, or narrow the glob
-        error: pages.parquet is damaged in row group 0: Parquet argument error: Parquet error: Unexpected struct field type 15
-         hint: restore the file, then run again
+        error: cannot take pages.parquet: column `id` in row group 0 has a page header that is not understood
+         hint: restore the file from a copy, or write it again with another writer
     "#]],
     );
 }

@@ -110,6 +110,40 @@ fn a_page_that_claims_gigabytes_is_refused_before_it_is_read() {
     .assert_eq(&outcome_of(&forged));
 }
 
+/// The file with checksums, its page of `lat` claiming gigabytes behind these bytes of its header.
+fn with_a_claim_behind(fields: &[u8]) -> String {
+    let bytes = with_checksums();
+    let page = place_of(&bytes, &1.5f64.to_le_bytes()) - 31;
+    let sizes = [0x15, 0x00, 0x15, 0x2c, 0x15, 0x2c];
+    let at = page + place_of(&bytes[page - 4..page + 31], &sizes) - 4;
+    let claim = [0x05, 0x02, 0x00, 0x15, 0xfe, 0xff, 0xff, 0xff, 0x0f];
+    outcome_of(&[&bytes[..at], fields, &claim, &bytes[at + 4..]].concat())
+}
+
+#[test]
+fn a_field_that_nobody_knows_hides_no_page() {
+    let nested = |levels: usize| [vec![0xfc], vec![0x1c; levels - 1], vec![0; levels]].concat();
+    for fields in [
+        &[][..],
+        &[0xf9, 0x23, 0x07, 0x07],
+        &[0xf9, 0x00],
+        &[0xfa, 0xf5, 0x02, 0x07, 0x07],
+        &[0xfb, 0x00],
+        &[0xfb, 0x01, 0x58, 0x07, 0x01, 0x00],
+        &[[0xfd].as_slice(), &[7; 16]].concat(),
+        &nested(63),
+    ] {
+        let out = with_a_claim_behind(fields);
+        let told = "column `lat` in row group 0 has a page of 2147483647 bytes";
+        assert!(out.contains(told), "{fields:x?}: {out}");
+    }
+    for fields in [&[0xfe][..], &[0xf9, 0x11], &nested(66)] {
+        let out = with_a_claim_behind(fields);
+        let told = "column `lat` in row group 0 has a page header that is not understood";
+        assert!(out.contains(told), "{fields:x?}: {out}");
+    }
+}
+
 #[test]
 fn a_codec_that_cannot_be_read_is_named() {
     let mut bytes = with_checksums();

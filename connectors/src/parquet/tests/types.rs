@@ -1,6 +1,6 @@
 //! The many ways in which an archive may hold the same value.
 
-use super::{outcome, pings, texts, write, write_with};
+use super::{numbers, outcome, pings, texts, write, write_with};
 use arrow::array::{
     ArrayRef, BinaryArray, Date32Array, Decimal128Array, DictionaryArray, Float16Array,
     Float32Array, Int64Array, LargeStringArray, StringViewArray, TimestampMicrosecondArray,
@@ -151,6 +151,21 @@ fn texts_and_numbers() {
         0:1 Ping { id: "a", ts: 2, lat: -1e-6, speed: None }
     "#]]
     .assert_eq(&out);
+}
+
+#[test]
+fn a_number_that_an_f32_cannot_hold_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut columns = pings(&[1, 2, 3, 4]);
+    let speeds = vec![Some(3.4e38), Some(1e39), None, Some(f64::NEG_INFINITY)];
+    columns.push(("speed", numbers(speeds)));
+    write(&dir.path().join("a.parquet"), &[columns]);
+    expect![[r#"
+        0:0 Ping { id: "a", ts: 1, lat: 0.0, speed: Some(3.4e38) }
+        0:1 out_of_range: a.parquet:1: `speed`: `1e39` is more than an f32 can hold {"id":"a","lat":1.0,"speed":1e+39,"ts":2}
+        0:2 Ping { id: "a", ts: 3, lat: 2.0, speed: None }
+        0:3 out_of_range: a.parquet:3: `speed`: `-inf` is not a finite number {"id":"a","lat":3.0,"speed":"-inf","ts":4}"#]]
+    .assert_eq(&outcome(&dir, None, None));
 }
 
 #[test]

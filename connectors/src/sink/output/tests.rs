@@ -41,7 +41,7 @@ fn wrong_urls_are_refused_with_a_way_out() {
         "out.jsonl",
         &expect![[r#"
             sink trips: `out.jsonl` is no URL: it has no scheme
-            hint: write its form in front: jsonl:out.jsonl or parquet:out.jsonl"#]],
+            hint: write jsonl:out.jsonl"#]],
     );
     refused(
         "json:out.jsonl",

@@ -291,7 +291,7 @@ fn what_the_job_refuses_is_named_where_it_was_written() {
             78 waystream.toml:2:15: setting stop-radius: `5`: write a length such as 100m or 2.5km | -
             78 zones missing.geojson: cannot read the file: No such file or directory (os error 2) | give the path of a GeoJSON file that this user may read
             78 waystream.toml:2:7: positions: unknown scheme `parqet:` of a source URL | did you mean `parquet`?
-            78 waystream.toml:2:7: sink cells: `cells.jsonl` is no URL: it has no scheme | write its form in front: jsonl:cells.jsonl or parquet:cells.jsonl
+            78 waystream.toml:2:7: sink cells: `cells.jsonl` is no URL: it has no scheme | write jsonl:cells.jsonl
             78 waystream.toml:2:7: sink cells: `roll=1GX` is not a size | write a number of bytes such as 64MiB
             fine
             fine
