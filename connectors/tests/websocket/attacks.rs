@@ -185,6 +185,31 @@ fn resident_bytes() -> usize {
 }
 
 #[cfg(target_os = "linux")]
+#[test]
+fn requests_whose_answers_are_never_read_cost_few_copies() {
+    let hub = Hub::new(7);
+    let (view, wide) = (hub.view("live"), format!("\"{}\"", "x".repeat(4 << 20)));
+    let server = serve(&hub, |_| {});
+    view.upsert("a", wide.clone());
+    let (mut deaf, before) = (Vec::new(), resident_bytes());
+    for _ in 0..200 {
+        view.upsert("b", "1"); // at another position each time
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.write_all(b"GET /views/live HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        stream.read_exact(&mut [0; 1]).unwrap(); // the answer is under way
+        deaf.push(stream);
+    }
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < 30 * wide.len(), "{grown} bytes for {} answers", deaf.len());
+    assert!(get(server.address(), "/views/live", "").ends_with(",1]"));
+    drop(deaf);
+    view.upsert("b", "2");
+    while !get(server.address(), "/views/live", "").ends_with(",2]") {
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscriber_that_never_reads_costs_what_it_looks_at_and_not_what_passes() {
     let hub = Hub::new(7);
