@@ -160,12 +160,12 @@ impl Plan {
         parts.routings.insert(id, routing);
         drop(parts);
         match routing {
-            Routing::Local => input.attach(move |context, batch| {
+            Routing::Local => input.attach_fresh(move |context, batch| {
                 let to = context.worker();
                 send_whole(context, id, to, batch, &key_of);
                 Ok(())
             }),
-            Routing::Exchange => input.attach(move |context, batch| {
+            Routing::Exchange => input.attach_fresh(move |context, batch| {
                 match context.workers() {
                     1 => send_whole(context, id, 0, batch, &key_of),
                     workers => send_split(context, id, workers, batch, &key_of),
@@ -193,10 +193,7 @@ impl Plan {
             kind: sink.kind(),
             committer: Box::new(move || sink.committer()),
         });
-        input.attach(move |context: &mut Context, batch: Vec<Event<T>>| {
-            if context.is_refill() {
-                return Ok(());
-            }
+        input.attach_fresh(move |context, batch| {
             let staged = context.staged(index);
             for event in &batch {
                 encoder.encode(&event.value, Buffer::open(&mut staged.buffers))?;
@@ -315,9 +312,6 @@ fn send_whole<K: Key, T: Data>(
     batch: Vec<Event<T>>,
     key_of: &impl Fn(&T) -> K,
 ) {
-    if context.is_refill() {
-        return;
-    }
     let routed: Vec<_> = batch.into_iter().map(|event| route(event, key_of)).collect();
     context.send(target, to, routed);
 }
@@ -329,9 +323,6 @@ fn send_split<K: Key, T: Data>(
     batch: Vec<Event<T>>,
     key_of: &impl Fn(&T) -> K,
 ) {
-    if context.is_refill() {
-        return;
-    }
     let expected = batch.len() / workers + batch.len() / 8 + 8;
     let mut split: Vec<Vec<Routed<K, T>>> =
         (0..workers).map(|_| Vec::with_capacity(expected)).collect();

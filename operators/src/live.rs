@@ -68,7 +68,8 @@ impl<K: Key, T: Data> Keyed<K, T> {
     }
 
     /// The same for large states, which need not be compared: `observe` itself says whether the
-    /// state changed.
+    /// state changed. What it changes without saying so comes out with the key's next change; a
+    /// view has it already after a restart.
     ///
     /// ```
     /// use waystream_operators::{Change, EventTime, Flow, TestJob, Timestamp, Unset};
@@ -149,6 +150,14 @@ impl<K: Key, S: Data> Stream<Change<K, S>> {
     }
 }
 
+/// A key's state, and whether it is known to whoever follows the changes: `observe` may have
+/// changed nothing yet.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept<S> {
+    is_told: bool,
+    state: S,
+}
+
 struct Live<F, S> {
     observe: F,
     expiry: Rc<Expiry>,
@@ -163,33 +172,33 @@ where
     F: Fn(&mut S, T) -> bool + 'static,
 {
     type Address = PerKey<K>;
-    type State = S;
+    type State = Kept<S>;
     type Output = Change<K, S>;
 
     fn schema(&self) -> String {
-        "live v1".to_owned()
+        "live v2".to_owned()
     }
 
     fn on_event(
         &mut self,
         key: K,
         event: Event<T>,
-        scope: &mut Scope<'_, PerKey<K>, S, Change<K, S>, T>,
+        scope: &mut Scope<'_, PerKey<K>, Kept<S>, Change<K, S>, T>,
     ) -> Result<()> {
         let Event { time, watermark, origin, value } = event;
-        let slot = scope.slot_of(key.clone(), S::default)?;
+        let slot = scope.slot_of(key.clone(), Kept::default)?;
         let silence = self.expiry.0.get();
         // Gone by its own partition's watermark, whether or not the news of it has come here.
         let gone = silence.and_then(|_| scope.deadline(slot)).filter(|at| *at <= watermark);
         if let Some(at) = gone {
             scope.emit_at(at, Change::Remove { key: key.clone() });
             scope.wake_at(slot, None)?;
-            *scope.state(slot)? = S::default();
+            *scope.state(slot)? = Kept::default();
         }
-        let state = scope.state(slot)?;
-        let changed = (self.observe)(state, value);
-        if changed {
-            let change = Change::Upsert { key, state: state.clone() };
+        let kept = scope.state(slot)?;
+        if (self.observe)(&mut kept.state, value) {
+            kept.is_told = true;
+            let change = Change::Upsert { key, state: kept.state.clone() };
             scope.emit(Event { time, watermark, origin, value: change });
         }
         if let Some(silence) = silence {
@@ -199,15 +208,16 @@ where
         Ok(())
     }
 
-    fn current(&self, address: &PerKey<K>, state: &S) -> Option<Change<K, S>> {
-        Some(Change::Upsert { key: address.0.clone(), state: state.clone() })
+    fn current(&self, address: &PerKey<K>, kept: &Kept<S>) -> Option<Change<K, S>> {
+        let state = kept.is_told.then(|| kept.state.clone())?;
+        Some(Change::Upsert { key: address.0.clone(), state })
     }
 
     fn on_timer(
         &mut self,
         slot: u32,
         due: Due,
-        scope: &mut Scope<'_, PerKey<K>, S, Change<K, S>, T>,
+        scope: &mut Scope<'_, PerKey<K>, Kept<S>, Change<K, S>, T>,
     ) -> Result<()> {
         if let (Due::Event(at), Some(entry)) = (due, scope.table.remove(slot)?) {
             scope.emit_at(at, Change::Remove { key: entry.address.0 });

@@ -69,10 +69,7 @@ impl<T: Data> Stream<T> {
         self.flow().plan().end(EndKind::View, name, self.port());
         let Some(views) = self.flow().views() else { return };
         let name = name.to_owned();
-        self.port().attach(move |context, batch| {
-            if context.is_refill() {
-                return Ok(());
-            }
+        self.port().attach_fresh(move |_, batch| {
             let rows: Result<Vec<String>, JobError> =
                 batch.iter().map(|event| json(&name, &event.value)).collect();
             views.append(&name, rows?);

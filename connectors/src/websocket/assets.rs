@@ -1,9 +1,10 @@
 //! Files of the page, gzipped at build time and held in the binary.
 
+use super::bodies::{self, Bodies, Version};
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 
 /// Only the page's own files run and load; MapLibre's worker may start from a blob.
 const POLICY: &str = "default-src 'self'; worker-src 'self' blob:; img-src 'self' data: blob:; \
@@ -28,13 +29,13 @@ impl Asset {
     }
 
     /// The answer to a request with these headers.
-    pub(super) fn respond(&self, request: &HeaderMap) -> Response {
+    pub(super) fn respond(&self, request: &HeaderMap, bodies: &Bodies) -> Response {
         let etag = self.etag();
         if matches(request, header::IF_NONE_MATCH, &etag) {
             return (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response();
         }
         let headers = [
-            (header::ETAG, etag),
+            (header::ETAG, etag.clone()),
             (header::CONTENT_TYPE, self.content_type.to_owned()),
             (header::CONTENT_SECURITY_POLICY, POLICY.to_owned()),
             (header::VARY, "accept-encoding".to_owned()),
@@ -43,9 +44,13 @@ impl Asset {
             let encoding = [(header::CONTENT_ENCODING, "gzip")];
             return (headers, encoding, Body::from(self.gzip)).into_response();
         }
-        let mut plain = Vec::new();
-        match flate2::read::GzDecoder::new(self.gzip).read_to_end(&mut plain) {
-            Ok(_) => (headers, plain).into_response(),
+        let unpacked = bodies.of(&format!("file {}", self.path), &etag, || {
+            let mut plain = Vec::new();
+            flate2::read::GzDecoder::new(self.gzip).read_to_end(&mut plain)?;
+            io::Result::Ok(Version { etag: etag.as_str().into(), bytes: plain.into() })
+        });
+        match unpacked {
+            Ok(version) => (headers, bodies::body(version.bytes)).into_response(),
             Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     }

@@ -1,8 +1,9 @@
 //! Takes connections, as many as the process can afford, and speaks HTTP on each.
 //!
 //! A process that has no descriptor left cannot write its next checkpoint, so connections get half
-//! of them at most. When all places are taken, the connection that has waited longest for its first
-//! request makes way for the next one: who opens connections and says nothing keeps nobody out.
+//! of them at most, but at least eight. When all places are taken, the connection that has waited
+//! longest for its first request makes way for the next one: who opens connections and says
+//! nothing keeps nobody out.
 
 use super::hub::lock;
 use super::protocol::Limits;
@@ -113,7 +114,8 @@ impl Connections {
         place: Place,
     ) -> impl Future<Output = ()> + Send + 'static {
         let (limits, mut stop) = (self.limits, self.stop.clone());
-        let (router, shown_out) = (self.router.clone(), place.shown_out.clone());
+        let (router, place) = (self.router.clone(), Arc::new(place));
+        let in_lobby = place.clone();
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             place.leave();
             request.extensions_mut().insert(slot.clone());
@@ -129,6 +131,7 @@ impl Connections {
                     .serve_connection(TokioIo::new(stream), service)
                     .with_upgrades()
             );
+            let makes_way = in_lobby.makes_way();
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => if let Err(error) = ended {
@@ -138,7 +141,7 @@ impl Connections {
                     connection.as_mut().graceful_shutdown();
                     let _ = timeout(STOPPING, connection).await;
                 }
-                () = shown_out.notified() => tracing::debug!("a silent connection made way"),
+                () = makes_way => tracing::debug!("a silent connection made way"),
                 () = sleep(limits.exchange) => tracing::debug!("a connection took too long"),
             }
         }
@@ -158,9 +161,9 @@ impl Lobby {
         Place { lobby: self.clone(), number, shown_out }
     }
 
-    /// Ends the connection that has waited longest for its first request, if one does.
+    /// Asks the connection to end that has waited longest for its first request, if one does.
     fn show_out_oldest(&self) {
-        if let Some((_, oldest)) = lock(&self.waiting).pop_first() {
+        if let Some((_, oldest)) = lock(&self.waiting).first_key_value() {
             oldest.notify_one();
         }
     }
@@ -175,8 +178,21 @@ struct Place {
 }
 
 impl Place {
-    fn leave(&self) {
-        lock(&self.lobby.waiting).remove(&self.number);
+    /// Whether it was still waiting.
+    fn leave(&self) -> bool {
+        lock(&self.lobby.waiting).remove(&self.number).is_some()
+    }
+
+    /// Ready when the connection has to end. Whose request came before it could end stays, and the
+    /// next is asked instead.
+    async fn makes_way(&self) {
+        loop {
+            self.shown_out.notified().await;
+            if self.leave() {
+                return;
+            }
+            self.lobby.show_out_oldest();
+        }
     }
 }
 
@@ -190,4 +206,38 @@ impl Drop for Place {
 fn is_of_the_client(kind: ErrorKind) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(kind, ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream as Plain;
+    use tokio::task::yield_now;
+
+    #[tokio::test]
+    async fn a_request_that_comes_before_its_connection_made_way_is_answered() {
+        let slow = async || {
+            yield_now().await;
+            "served"
+        };
+        let (_go_on, stop) = watch::channel(false);
+        let router = Router::new().route("/", get(slow));
+        let connections = Connections::new(router, Limits::default(), stop);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = Plain::connect(listener.local_addr().unwrap()).unwrap();
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        client.write_all(request.as_bytes()).unwrap();
+        let (stream, slot) = connections.take(&listener).await;
+        stream.readable().await.unwrap();
+
+        let (asked, next) = (connections.lobby.enter(0), connections.lobby.enter(1));
+        connections.lobby.show_out_oldest();
+        connections.connection(stream, slot, asked).await;
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("served"), "{answer:?}");
+        timeout(STOPPING, next.makes_way()).await.expect("the next is asked instead");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod assets;
 mod bell;
+mod bodies;
 mod connections;
 mod hub;
 mod outbox;

@@ -51,6 +51,9 @@ pub mod close_code {
     pub const BAD_MESSAGE: u16 = 3500;
     /// A message above 64 KiB, in one frame or in many. Who goes on sending may see 1006.
     pub const TOO_LARGE: u16 = 3501;
+    /// More than 256 messages in a second, pings and pongs among them. Who goes on sending may see
+    /// 1006.
+    pub const TOO_MANY: u16 = 3502;
 }
 
 /// What one client may ask for, and how long the server waits for it.
@@ -58,11 +61,14 @@ pub mod close_code {
 pub struct Limits {
     /// The largest message taken from a client.
     pub message_bytes: usize,
+    /// Messages of one client in a second, pings and pongs among them.
+    pub messages: usize,
     /// Subscriptions of one connection.
     pub subscriptions: usize,
-    /// Connections at once, at most half of the descriptors the process may have. The next one
-    /// takes the place of the one that has waited longest for its first request; if none does, it
-    /// waits until another ends. Three quarters may be WebSockets; more are refused with 503.
+    /// Connections at once: at most half of the descriptors the process may have, but at least 8.
+    /// The next one takes the place of the one that has waited longest for its first request; if
+    /// none does, it waits until another ends. Three quarters may be WebSockets; more are refused
+    /// with 503.
     pub connections: usize,
     /// Wait for the whole header of a request, also of the next one on a connection.
     pub header: Duration,
@@ -84,6 +90,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_bytes: 64 * 1024,
+            messages: 256,
             subscriptions: 128,
             connections: 1_024,
             header: Duration::from_secs(10),

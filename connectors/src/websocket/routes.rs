@@ -1,11 +1,13 @@
 //! What is served over HTTP: the page, the socket, and every view as plain JSON.
 
 use super::assets::Asset;
+use super::bodies::{self, Bodies, Version};
 use super::connections::Slot;
-use super::hub::Hub;
+use super::hub::{Hub, View};
 use super::protocol::{self, Limits, Position};
 use super::server::Stats;
 use super::session;
+use axum::body::Body;
 use axum::extract::{Path, Request, State, WebSocketUpgrade};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -13,6 +15,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,6 +27,7 @@ pub(super) struct Shared {
     pub(super) hub: Hub,
     pub(super) stats: Stats,
     pub(super) assets: Arc<[Asset]>,
+    pub(super) bodies: Bodies,
     pub(super) limits: Limits,
     pub(super) allow_remote: bool,
     /// One permit per session. Bound: [`Limits::sessions`]; who finds none is refused.
@@ -114,7 +118,7 @@ async fn file(State(shared): State<Shared>, uri: Uri, headers: HeaderMap) -> Res
         path => path,
     };
     match shared.assets.iter().find(|asset| asset.path == path) {
-        Some(asset) => asset.respond(&headers),
+        Some(asset) => asset.respond(&headers, &shared.bodies),
         None => (StatusCode::NOT_FOUND, "no such file\n").into_response(),
     }
 }
@@ -142,23 +146,32 @@ async fn rows(
     headers: HeaderMap,
 ) -> Response {
     let Some(view) = shared.hub.find(&name) else { return no_view(&name) };
-    if text(&headers, header::IF_NONE_MATCH) == Some(etag(&shared.hub, view.at()).as_str()) {
+    let now = etag(&shared.hub, view.at());
+    if text(&headers, header::IF_NONE_MATCH) == Some(now.as_str()) {
         return StatusCode::NOT_MODIFIED.into_response();
     }
+    let make = || Ok::<_, Infallible>(whole(&shared.hub, &view));
+    let Ok(version) = shared.bodies.of(&format!("view {name}"), &now, make);
+    ([(header::ETAG, &*version.etag)], json(bodies::body(version.bytes))).into_response()
+}
+
+/// All rows of a view in one array.
+fn whole(hub: &Hub, view: &View) -> Version {
     let (at, rows) = view.rows();
-    let mut body = String::with_capacity(rows.iter().map(|(_, row)| row.len() + 1).sum());
+    let mut body =
+        String::with_capacity(2 + rows.iter().map(|(_, row)| row.len() + 1).sum::<usize>());
     for (_, row) in &rows {
         body.push(if body.is_empty() { '[' } else { ',' });
         body.push_str(row);
     }
     body.push_str(if rows.is_empty() { "[]" } else { "]" });
-    ([(header::ETAG, etag(&shared.hub, at))], json(body)).into_response()
+    Version { etag: etag(hub, at).into(), bytes: body.into_bytes().into() }
 }
 
 async fn row(State(shared): State<Shared>, Path((name, key)): Path<(String, String)>) -> Response {
     let Some(view) = shared.hub.find(&name) else { return no_view(&name) };
     match view.get(&key) {
-        Some(row) => json(row.to_string()),
+        Some(row) => json(bodies::body(row.into())),
         None => {
             (StatusCode::NOT_FOUND, format!("no row \"{key}\" in \"{name}\"\n")).into_response()
         }
@@ -173,6 +186,6 @@ fn no_view(name: &str) -> Response {
     (StatusCode::NOT_FOUND, format!("no view \"{name}\"; /views lists them\n")).into_response()
 }
 
-fn json(body: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+fn json(body: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body.into()).into_response()
 }

@@ -1,6 +1,7 @@
 //! Starts and stops the server on threads of its own, loopback only unless told otherwise.
 
 use super::assets::Asset;
+use super::bodies::Bodies;
 use super::connections::{Connections, affordable};
 use super::hub::Hub;
 use super::protocol::Limits;
@@ -189,6 +190,7 @@ fn shared(hub: Hub, config: ServerConfig, stop: watch::Receiver<bool>) -> Shared
         hub,
         stats: config.stats,
         assets: config.assets.into(),
+        bodies: Bodies::default(),
         limits,
         allow_remote: config.allow_remote,
         sessions: Arc::new(Semaphore::new(limits.sessions())),

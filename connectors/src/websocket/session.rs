@@ -40,6 +40,8 @@ pub(super) async fn serve(
         limits,
         greeted: false,
         seen: now,
+        second: now,
+        heard: 0,
         next_check: now + limits.hello,
         pinged: None,
         round: Round::Asleep,
@@ -51,8 +53,9 @@ pub(super) async fn serve(
         let frame = CloseFrame { code, reason: reason.into() };
         let closing = async {
             let _ = session.sink.send(Message::Close(Some(frame))).await;
-            // The client's own close frame, or the end of what it was still sending.
-            while let Some(Ok(_)) = incoming.next().await {}
+            // The client's own close frame, or the end of what it was still sending, if it ends.
+            let mut rest = incoming.by_ref().take(limits.messages);
+            while let Some(Ok(_)) = rest.next().await {}
         };
         let _ = timeout(CLOSING, closing).await;
     }
@@ -77,6 +80,9 @@ struct Session {
     greeted: bool,
     /// When the client last showed that it lives.
     seen: Instant,
+    /// When messages were last counted from none, and how many came since.
+    second: Instant,
+    heard: usize,
     next_check: Instant,
     pinged: Option<Instant>,
     round: Round,
@@ -105,7 +111,21 @@ impl Session {
         }
     }
 
+    /// Counts a message. Without a limit one would always be ready, and nothing else be done.
+    fn count(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if now - self.second >= Duration::from_secs(1) {
+            (self.second, self.heard) = (now, 0);
+        }
+        self.heard += 1;
+        match self.heard <= self.limits.messages {
+            true => Ok(()),
+            false => Err(End::Close(close_code::TOO_MANY, "too many messages in a second")),
+        }
+    }
+
     async fn take(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        self.count()?;
         let text = match message {
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Pong(_))) => {

@@ -13,6 +13,7 @@ use waystream_connectors::websocket::{Change, Hub, close_code};
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
 const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
 /// A text that goes on in the next frame, the frames that go on, and the last of them.
 const BEGIN: u8 = 0x01;
 const GO_ON: u8 = 0x00;
@@ -145,11 +146,36 @@ fn a_client_that_pings_and_does_not_read_is_not_heard_for_long() {
     assert!(get(server.address(), "/healthz", "").ends_with("ok\n"));
 }
 
+#[test]
+fn a_client_that_says_the_same_without_end_is_closed() {
+    let hub = Hub::new(7);
+    let server = serve(&hub, |config| config.limits.messages = 50);
+    let said: [(u8, &[u8]); 4] = [
+        (TEXT, br#"{"type":"pong"}"#),
+        (TEXT, br#"{"type":"unsubscribe","id":1}"#),
+        (PING, b""),
+        (PONG, b""),
+    ];
+    for (first, content) in said {
+        let mut raw = Raw::greeted(server.address());
+        raw.send(&frame(first, content).repeat(60));
+        assert_eq!(raw.closed(), Some(close_code::TOO_MANY), "{first:x}");
+    }
+    let mut steady = Raw::greeted(server.address());
+    for _ in 0..5 {
+        steady.send(&frame(PING, b"").repeat(25));
+        std::thread::park_timeout(Duration::from_millis(1_100));
+    }
+    for _ in 0..5 * 25 {
+        assert_eq!(steady.hear().unwrap().0, 0x8a);
+    }
+}
+
 #[tokio::test]
 async fn ten_thousand_subscriptions_are_answered_one_by_one() {
     let hub = Hub::new(7);
     hub.view("live").upsert("a", "1");
-    let server = serve(&hub, |_| {});
+    let server = serve(&hub, |config| config.limits.messages = 20_000);
     let client = Client::greeted(server.address()).await;
     let (mut out, mut incoming) = client.socket.split();
     let asking = async {
@@ -182,6 +208,31 @@ async fn ten_thousand_subscriptions_are_answered_one_by_one() {
 fn resident_bytes() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap();
     4_096 * text.split(' ').nth(1).unwrap().parse::<usize>().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn requests_whose_answers_are_never_read_cost_few_copies() {
+    let hub = Hub::new(7);
+    let (view, wide) = (hub.view("live"), format!("\"{}\"", "x".repeat(4 << 20)));
+    let server = serve(&hub, |_| {});
+    view.upsert("a", wide.clone());
+    let (mut deaf, before) = (Vec::new(), resident_bytes());
+    for _ in 0..200 {
+        view.upsert("b", "1"); // at another position each time
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.write_all(b"GET /views/live HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        stream.read_exact(&mut [0; 1]).unwrap(); // the answer is under way
+        deaf.push(stream);
+    }
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < 30 * wide.len(), "{grown} bytes for {} answers", deaf.len());
+    assert!(get(server.address(), "/views/live", "").ends_with(",1]"));
+    drop(deaf);
+    view.upsert("b", "2");
+    while !get(server.address(), "/views/live", "").ends_with(",2]") {
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
 }
 
 #[cfg(target_os = "linux")]

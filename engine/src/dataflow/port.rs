@@ -64,6 +64,18 @@ impl<T: Data> Port<T> {
         self.consumers.borrow_mut().push(Box::new(consumer));
     }
 
+    /// Attaches a consumer of new records only: one that counts, lists or forwards them has had
+    /// those of [`Context::is_refill`].
+    pub fn attach_fresh(
+        &self,
+        mut consumer: impl FnMut(&mut Context, Vec<Event<T>>) -> Result<()> + 'static,
+    ) {
+        self.attach(move |context, batch| match context.is_refill {
+            true => Ok(()),
+            false => consumer(context, batch),
+        });
+    }
+
     /// Makes everything that comes out here come out of `other` too.
     pub fn forward_to(&self, other: &Self) {
         let target = other.clone();

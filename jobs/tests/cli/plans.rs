@@ -22,7 +22,7 @@ fn fleet() {
         order  (ordered v1)
           locally to live, crossings, trips, stops
 
-        live  (live v1)
+        live  (live v2)
           to view live
           to sink live (not written)
 

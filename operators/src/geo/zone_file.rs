@@ -6,7 +6,7 @@ use crate::flow::Flow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::time::Timestamp;
@@ -53,9 +53,17 @@ impl Flow {
 
 /// The files of zones that a process has open. All its workers share one reading of a file.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ZoneFiles(Arc<Mutex<BTreeMap<(PathBuf, ZoneSettings), ZoneSource>>>);
+pub(crate) struct ZoneFiles(Arc<OpenFiles>);
+
+/// The files that one run of a job has open.
+pub(super) type OpenFiles = Mutex<BTreeMap<(PathBuf, ZoneSettings), ZoneSource>>;
 
 impl ZoneFiles {
+    /// Which run of a job the files belong to; dead when it is over.
+    pub(super) fn run(&self) -> Weak<OpenFiles> {
+        Arc::downgrade(&self.0)
+    }
+
     fn open(&self, path: &Path, settings: ZoneSettings) -> Result<ZoneSource> {
         let mut open = lock(&self.0);
         let name = (path.to_owned(), settings);

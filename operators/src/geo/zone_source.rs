@@ -1,6 +1,6 @@
 //! The zones in force, which may be replaced while a job runs.
 
-use super::zone_file::ZoneFile;
+use super::zone_file::{ZoneFile, ZoneFiles};
 use super::zone_view::ZoneView;
 use super::zones::{ZoneSettings, Zones};
 use std::path::Path;
@@ -69,14 +69,17 @@ impl ZoneSource {
         let mut views = self.0.views.lock().unwrap_or_else(PoisonError::into_inner);
         // Read under the lock: of two who replace at once, the later is shown last.
         let zones = self.current();
+        views.retain(ZoneView::is_of_a_run);
         views.iter_mut().for_each(|view| view.show(&zones));
     }
 
-    /// Shows the zones in force from now on; a view that is shown already stays.
-    pub(super) fn show(&self, views: Arc<dyn Views>, name: &str) {
+    /// Shows the zones in force from now on, as long as the run of the job lasts that `files`
+    /// belongs to. A view that the run shows already stays; those of runs that are over are let go.
+    pub(super) fn show(&self, files: &ZoneFiles, views: Arc<dyn Views>, name: &str) {
         let mut shown = self.0.views.lock().unwrap_or_else(PoisonError::into_inner);
-        if shown.iter().all(|view| view.name() != name) {
-            let mut view = ZoneView::new(views, name);
+        shown.retain(ZoneView::is_of_a_run);
+        let mut view = ZoneView::new(files.run(), views, name);
+        if !shown.iter().any(|other| other.is_same(&view)) {
             view.show(&self.current());
             shown.push(view);
         }

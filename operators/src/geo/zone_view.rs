@@ -1,9 +1,10 @@
 //! Shows the zones in force as a view, so that a map draws those that the job asks.
 
+use super::zone_file::OpenFiles;
 use super::zone_source::ZoneSource;
 use super::zones::Zones;
 use crate::flow::Flow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use waystream_engine::spec::Views;
 
 impl Flow {
@@ -27,7 +28,7 @@ impl Flow {
     /// ```
     pub fn show_zones(&self, view: &str, zones: &ZoneSource) {
         if let Some(views) = self.views() {
-            zones.show(views, view);
+            zones.show(self.zone_files(), views, view);
         }
     }
 }
@@ -35,6 +36,7 @@ impl Flow {
 /// One view of the zones of a source.
 #[derive(Debug)]
 pub(super) struct ZoneView {
+    run: Weak<OpenFiles>,
     views: Arc<dyn Views>,
     name: String,
     shown: Arc<Zones>,
@@ -42,12 +44,18 @@ pub(super) struct ZoneView {
 
 impl ZoneView {
     /// A view that shows nothing yet.
-    pub(super) fn new(views: Arc<dyn Views>, name: &str) -> Self {
-        Self { views, name: name.to_owned(), shown: Arc::default() }
+    pub(super) fn new(run: Weak<OpenFiles>, views: Arc<dyn Views>, name: &str) -> Self {
+        Self { run, views, name: name.to_owned(), shown: Arc::default() }
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// Whether the run of the job lasts that it is shown by.
+    pub(super) fn is_of_a_run(&self) -> bool {
+        self.run.strong_count() > 0
+    }
+
+    /// Whether both are one view of one run: every worker declares it.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.run.ptr_eq(&other.run) && self.name == other.name
     }
 
     /// Shows these zones and no others.
@@ -67,6 +75,8 @@ impl ZoneView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geo::ZoneFiles;
+    use crate::{EventTime, TestJob, Timestamp, Unset};
     use expect_test::expect;
     use std::sync::Mutex;
 
@@ -104,11 +114,15 @@ mod tests {
     fn zones_that_are_replaced_are_shown_and_only_what_changed_is_told() {
         let told = Arc::new(Told::default());
         let source = ZoneSource::new(squares(&[("b", 1), ("a", 1)]));
+        let files = ZoneFiles::default();
         // Every worker declares the view; the source is one.
-        source.show(told.clone(), "zones");
-        source.show(told.clone(), "zones");
+        source.show(&files, told.clone(), "zones");
+        source.show(&files.clone(), told.clone(), "zones");
         source.replace(squares(&[("b", 1), ("c", 2)]));
         source.replace(squares(&[("b", 3)]));
+        drop(files); // the run is over
+        source.replace(squares(&[("d", 3)]));
+        assert_eq!(Arc::strong_count(&told), 1, "the views are let go");
         expect![[r#"
             zones a: {"type":"Feature","id":"a","properties":{"name":"a"},"geometry":{"coordinates":[[[0,0],[1,0],[1,1],[0,1],[0,0]]],"type":"Polygon"}}
             zones b: {"type":"Feature","id":"b","properties":{"name":"The First"},"geometry":{"coordinates":[[[0,0],[1,0],[1,1],[0,1],[0,0]]],"type":"Polygon"}}
@@ -117,5 +131,20 @@ mod tests {
             zones c: gone
             zones b: {"type":"Feature","id":"b","properties":{"name":"The First"},"geometry":{"coordinates":[[[0,0],[3,0],[3,1],[0,1],[0,0]]],"type":"Polygon"}}"#]]
         .assert_eq(&told.0.lock().unwrap().join("\n"));
+    }
+
+    #[test]
+    fn a_source_made_before_the_job_is_shown_by_every_run() {
+        let source = ZoneSource::new(squares(&[("a", 1)]));
+        let build = move |flow: &Flow| {
+            flow.show_zones("zones", &source);
+            flow.source("pings", Unset, EventTime::by(|at: &i64| Timestamp(*at)))
+                .sink("out", Unset);
+        };
+        let job = TestJob::new(build).input("pings", [0i64]);
+        for _ in 0..2 {
+            let shown: Vec<_> = job.run().unwrap().view("zones").into_keys().collect();
+            assert_eq!(shown, ["a"]);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Live states: what is put out when, against a table and a naive loop.
 
-use crate::{Change, EventTime, Flow, Step, TestJob, Timestamp, Unset, ms};
+use crate::{Change, EventTime, Flow, Shown, Step, TestJob, Timestamp, Unset, ms, secs};
 use expect_test::expect;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -94,6 +94,40 @@ fn a_view_of_changes_is_the_table_of_states() {
     let steps = [fix(1, 0, 7), fix(2, 1, 8), Step::Advance(ms(1)), Step::Crash, fix(2, 3, 9)];
     let outputs = TestJob::new(shown).input("fixes", steps).run().unwrap();
     assert_eq!(outputs.view("latest"), BTreeMap::new(), "the input has ended: all are gone");
+}
+
+#[test]
+fn a_restart_shows_nothing_that_was_not_shown() {
+    // Rows by what was told, so that what is removed later can be seen too.
+    fn told(change: &Change<u8, u8>) -> Shown {
+        match change {
+            Change::Upsert { key, state } => Shown::Row(format!("{key} = {state}")),
+            Change::Remove { key } => Shown::Row(format!("{key} gone")),
+        }
+    }
+    let build = |flow: &Flow| {
+        let fixes = flow
+            .source("fixes", Unset, EventTime::by(|fix: &Fix| Timestamp(fix.1)))
+            .key_by(|fix| fix.0);
+        fixes.clone().live("latest", |latest, fix| *latest = fix.2).view("latest", told);
+        fixes.clone().live_if("never", |_: &mut u8, _| false).view("never", told);
+        let expiring = fixes.live("expiring", |latest: &mut u8, fix| *latest = fix.2);
+        expiring.expire_after(ms(20)).view("expiring", told);
+    };
+    let before = [
+        fix(1, 0, 0), // the state of a new key: nothing to tell
+        fix(2, 1, 7),
+        fix(3, 30, 9),
+        fix(2, 31, 0), // key 2 was gone, and is there as a new key is
+        Step::Advance(secs(1)),
+    ];
+    let shown = |steps: Vec<Step<Fix>>| {
+        let outputs = TestJob::new(build).input("fixes", steps).run().unwrap();
+        ["latest", "never", "expiring"].map(|view| outputs.view(view).into_keys().collect())
+    };
+    let undisturbed: [Vec<String>; 3] = shown(before.to_vec());
+    assert_eq!(undisturbed[0], ["2 = 0", "2 = 7", "3 = 9"]);
+    assert_eq!(shown([&before[..], &[Step::Crash]].concat()), undisturbed);
 }
 
 proptest! {
