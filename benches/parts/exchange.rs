@@ -7,7 +7,6 @@ use crate::keys::scatter;
 use crate::{Figure, Scale};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
-use std::path::PathBuf;
 use std::sync::Arc;
 use waystream::connectors::generator::Generator;
 use waystream::engine::Port;
@@ -18,7 +17,7 @@ use waystream::engine::key::PerKey;
 use waystream::engine::operator::{Operator, Scope};
 use waystream::engine::plan::{Plan, Routing};
 use waystream::engine::source::EventTime;
-use waystream::engine::spec::{OpenContext, SourceSpec};
+use waystream::engine::spec::{History, OpenContext, SourceSpec};
 use waystream::engine::time::Timestamp;
 
 const RECORDS: u64 = 20_000_000;
@@ -43,7 +42,7 @@ fn readings(plan: &Plan, records: u64) -> Port<Reading> {
     let make = |n| Reading { key: scatter(n), at: n as i64, value: (0.0, 0.0) };
     let generator = Generator::new(2, make).count(records);
     let (name, disk) = ("readings".to_owned(), Arc::new(LocalDisk));
-    match generator.open(&OpenContext { name, url: None, disk, checkpoints: PathBuf::new() }) {
+    match generator.open(&OpenContext { name, url: None, disk, history: History::default() }) {
         Ok(source) => plan.source("readings", source, EventTime::by(|r: &Reading| Timestamp(r.at))),
         Err(error) => {
             plan.refuse(error);

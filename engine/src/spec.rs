@@ -39,15 +39,25 @@ pub struct Deployment {
     pub views: Option<Arc<dyn Views>>,
     /// The disk that file sinks write to.
     pub disk: Arc<dyn Disk>,
-    /// The folder of the job's checkpoints, which what file sinks write belongs to.
+    /// What the outputs of file sinks belong to.
+    pub history: History,
+}
+
+/// The checkpoints of a job, as far as its outputs have to know them.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Their folder.
     pub checkpoints: PathBuf,
+    /// Whether the job goes on from one of them, so that outputs may have been written under the
+    /// name of another folder: that of a savepoint's job, or of a folder that was moved.
+    pub resumes: bool,
 }
 
 impl Default for Deployment {
     fn default() -> Self {
         let disk = Arc::new(LocalDisk);
-        let (sources, sinks, settings, checkpoints) = Default::default();
-        Self { sources, sinks, settings, views: None, disk, checkpoints }
+        let (sources, sinks, settings, history) = Default::default();
+        Self { sources, sinks, settings, views: None, disk, history }
     }
 }
 
@@ -60,8 +70,8 @@ pub struct OpenContext {
     pub url: Option<String>,
     /// The disk that file sinks write to.
     pub disk: Arc<dyn Disk>,
-    /// See [`Deployment::checkpoints`].
-    pub checkpoints: PathBuf,
+    /// What the output of a file sink belongs to.
+    pub history: History,
 }
 
 /// Something that can become a source of records of type `R`. Opening does no input or output;

@@ -230,8 +230,8 @@ impl Flow {
     }
 
     fn context(&self, name: &str, url: Option<&String>) -> OpenContext {
-        let Deployment { disk, checkpoints, .. } = &*self.deployment;
-        let (disk, checkpoints) = (Arc::clone(disk), checkpoints.clone());
-        OpenContext { name: name.to_owned(), url: url.cloned(), disk, checkpoints }
+        let Deployment { disk, history, .. } = &*self.deployment;
+        let (disk, history) = (Arc::clone(disk), history.clone());
+        OpenContext { name: name.to_owned(), url: url.cloned(), disk, history }
     }
 }

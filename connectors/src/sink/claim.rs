@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use waystream_engine::checkpoint::{Disk, make_durable_dir};
 use waystream_engine::error::{JobError, Result, way_out};
+use waystream_engine::spec::History;
 
 /// The place a sink writes to.
 #[derive(Clone, Debug)]
@@ -18,19 +19,11 @@ pub(super) struct Claim {
     /// The folder that holds the sink's files.
     pub(super) folder: PathBuf,
     marker: PathBuf,
-    /// What the marker says of this sink, and of the checkpoints it belongs to.
-    sink: String,
+    /// What the marker says.
     owner: String,
-}
-
-/// Whose a place is.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Holder {
-    Nobody,
-    /// This sink, with these checkpoints.
-    This,
-    /// This sink, with others.
-    OtherCheckpoints,
+    /// What it begins with if it is this sink's, whatever its checkpoints.
+    sink: String,
+    resumes: bool,
 }
 
 impl Claim {
@@ -40,14 +33,14 @@ impl Claim {
         let folder = folder.unwrap_or(Path::new(".")).to_owned();
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let marker = folder.join(format!(".{name}.waystream"));
-        Self { disk, folder, marker, sink: owner.sink_line(), owner: owner.line() }
+        Self::of(disk, folder, marker, owner)
     }
 
     /// Claims a folder for the sink of this name.
     pub(super) fn of_folder(disk: Arc<dyn Disk>, folder: &Path, owner: &Owner<'_>) -> Self {
         let folder = folder.to_owned();
         let marker = folder.join(".waystream");
-        Self { disk, folder, marker, sink: owner.sink_line(), owner: owner.line() }
+        Self::of(disk, folder, marker, owner)
     }
 
     /// Makes the folder with its parents, and their names durable.
@@ -55,34 +48,36 @@ impl Claim {
         make_durable_dir(&*self.disk, &self.folder).map_err(cannot("make the folder", &self.folder))
     }
 
-    /// Who has claimed the place before.
+    fn of(disk: Arc<dyn Disk>, folder: PathBuf, marker: PathBuf, owner: &Owner<'_>) -> Self {
+        let History { checkpoints, resumes } = owner.history;
+        let sink = format!("written by waystream, sink `{}`", owner.sink);
+        let owner = format!("{sink}, checkpoints {}\n", checkpoints.display());
+        Self { disk, folder, marker, owner, sink, resumes: *resumes }
+    }
+
+    /// Whether this sink has claimed the place before. A job that goes on from a checkpoint takes
+    /// over what the same sink wrote for other checkpoints.
     ///
     /// # Errors
-    /// If another sink has.
-    pub(super) fn holder(&self) -> Result<Holder> {
+    /// If another sink has, or the same for other checkpoints and the job begins anew.
+    pub(super) fn is_held(&self) -> Result<bool> {
         match self.disk.read(&self.marker) {
-            Ok(bytes) if bytes == self.owner.as_bytes() => Ok(Holder::This),
-            Ok(bytes) if bytes.starts_with(self.sink.as_bytes()) => Ok(Holder::OtherCheckpoints),
+            Ok(bytes) if bytes == self.owner.as_bytes() => Ok(true),
+            Ok(bytes) if self.resumes && bytes.starts_with(self.sink.as_bytes()) => {
+                self.take()?;
+                Ok(true)
+            }
             Ok(bytes) => {
                 let (marker, owner) = (self.marker.display(), String::from_utf8_lossy(&bytes));
                 let owner = owner.trim_end().to_owned();
-                Err(JobError::configuration(format!("{marker} says: {owner}"))
-                    .hint("name another place for one of the two sinks, or remove its output"))
+                Err(JobError::configuration(format!("{marker} says: {owner}")).hint(format!(
+                    "go on with that sink and those checkpoints, name another place with --sink, \
+                     or remove the output and {marker}"
+                )))
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Holder::Nobody),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(cannot("read", &self.marker)(error)),
         }
-    }
-
-    /// Refuses a start from nothing in a place that other checkpoints say they have written.
-    pub(super) fn refuse_other_checkpoints(&self) -> Result<()> {
-        let marker = self.marker.display();
-        let says = self.disk.read(&self.marker).map_err(cannot("read", &self.marker))?;
-        let says = String::from_utf8_lossy(&says).trim_end().to_owned();
-        Err(JobError::configuration(format!("{marker} says: {says}")).hint(format!(
-            "go on with those --checkpoints, name another place with --sink, or remove the output \
-             and {marker}"
-        )))
     }
 
     /// Claims the place, durably. The marker gets its name when it is whole: a power cut may leave
@@ -104,18 +99,8 @@ impl Claim {
 pub(super) struct Owner<'a> {
     /// The sink's name.
     pub(super) sink: &'a str,
-    /// The folder of the job's checkpoints.
-    pub(super) checkpoints: &'a Path,
-}
-
-impl Owner<'_> {
-    fn sink_line(&self) -> String {
-        format!("written by waystream, sink `{}`, ", self.sink)
-    }
-
-    fn line(&self) -> String {
-        format!("{}checkpoints {}\n", self.sink_line(), self.checkpoints.display())
-    }
+    /// The checkpoints of its job.
+    pub(super) history: &'a History,
 }
 
 /// The error of an output that cannot be written, with the next step where one is known.
@@ -138,8 +123,9 @@ pub(super) fn cannot(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> JobEr
 
 #[cfg(test)]
 impl<'a> Owner<'a> {
-    /// A sink of a job whose checkpoints are in the folder `ck`.
+    /// A sink of a job that begins anew, with checkpoints in no folder.
     pub(in crate::sink) fn of_test(sink: &'a str) -> Self {
-        Self { sink, checkpoints: Path::new("ck") }
+        static HISTORY: History = History { checkpoints: PathBuf::new(), resumes: false };
+        Self { sink, history: &HISTORY }
     }
 }

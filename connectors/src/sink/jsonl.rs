@@ -3,7 +3,7 @@
 //! The length in bytes is the whole position. What a cut-off run wrote beyond it is cut off and
 //! written again from the checkpoint. Floats that are not numbers become `null`.
 
-use super::claim::{Claim, Holder, Owner, cannot};
+use super::claim::{Claim, Owner, cannot};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,11 +70,7 @@ pub(super) struct JsonlCommitter {
 
 impl JsonlCommitter {
     fn start_anew(&mut self) -> Result<()> {
-        let holder = self.claim.holder()?;
-        if holder == Holder::OtherCheckpoints {
-            self.claim.refuse_other_checkpoints()?;
-        }
-        if holder == Holder::Nobody {
+        if !self.claim.is_held()? {
             let there = self.disk().len(&self.path).map_err(cannot("read", &self.path))?;
             if there.is_some_and(|length| length > 0) {
                 let path = self.path.display();
@@ -104,11 +100,7 @@ impl JsonlCommitter {
             ))
             .hint("put the file back, or start from an empty state with --fresh"));
         }
-        let holder = self.claim.holder()?;
-        if holder == Holder::OtherCheckpoints {
-            self.claim.take()?; // the checkpoints were moved, or copied with --from
-        }
-        if holder == Holder::Nobody {
+        if !self.claim.is_held()? {
             // Nothing was written yet, so another file does as well.
             if length == 0 {
                 return self.start_anew();

@@ -78,7 +78,7 @@ impl<T: Data> SinkSpec<T> for Output<T> {
 fn open_url<T: Data>(url: &str, context: &OpenContext) -> Result<Box<dyn Sink<T>>> {
     let url = Url::parse(url)?;
     let disk = Arc::clone(&context.disk);
-    let owner = Owner { sink: &context.name, checkpoints: &context.checkpoints };
+    let owner = Owner { sink: &context.name, history: &context.history };
     match url.scheme.as_str() {
         "jsonl" => {
             url.allow(&[])?;

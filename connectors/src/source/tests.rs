@@ -20,8 +20,8 @@ struct Ping {
 
 fn open(input: Input<Ping>, url: Option<&str>) -> Result<Box<dyn Source<Record = Ping>>> {
     let url = url.map(str::to_owned);
-    let (name, disk, checkpoints) = ("pings".to_owned(), Arc::new(LocalDisk), "ck".into());
-    input.open(&OpenContext { name, url, disk, checkpoints })
+    let (name, disk, history) = ("pings".to_owned(), Arc::new(LocalDisk), Default::default());
+    input.open(&OpenContext { name, url, disk, history })
 }
 
 fn input() -> Input<Ping> {

@@ -117,6 +117,17 @@ impl Catalog {
         Ok(self.sequences()?.is_empty())
     }
 
+    /// Whether the newest manifest says that something was committed, or cannot be read. Nothing it
+    /// names is looked at.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn has_progress(&self) -> Result<bool> {
+        let newest = self.sequences()?.pop().map(|sequence| self.read(sequence));
+        Ok(newest
+            .is_some_and(|manifest| manifest.map_or(true, |manifest| manifest.epoch > Epoch(0))))
+    }
+
     /// Where a manifest is, for messages.
     #[must_use]
     pub fn place_of(&self, manifest: &Manifest) -> String {

@@ -57,7 +57,8 @@ pub(super) fn add_source<'scope>(
     let activator = scope.activator_for(builder.operator_info().address);
     let source = Rc::new(RefCell::new(source));
     let ready = Rc::clone(&source);
-    let open = Rc::new(Cell::new(0));
+    let first = shared.first_epoch;
+    let open = Rc::new(Cell::new(first));
     let (watched, view) = (Rc::clone(&open), shared.clone());
     let wanted = move || {
         let gate = view.gate.borrow();
@@ -66,6 +67,8 @@ pub(super) fn add_source<'scope>(
     };
     shared.call_when(activator.clone(), Box::new(wanted));
     builder.build_reschedule(move |mut capabilities| {
+        // What is ready before the first turn must not be counted among epochs of an earlier run.
+        capabilities.iter_mut().for_each(|capability| capability.downgrade(&first));
         let early = capabilities.pop();
         let parts = capabilities.pop();
         let mut driver = Driver {
@@ -73,7 +76,7 @@ pub(super) fn add_source<'scope>(
             source,
             context,
             shared,
-            open: 0,
+            open: first,
             bytes_in_open: 0,
             announced: None,
             data: capabilities,

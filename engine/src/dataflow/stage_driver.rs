@@ -67,6 +67,8 @@ pub(super) fn add_stage<'scope>(
     shared.call_when(activator.clone(), Box::new(due));
     let senders = handles.len();
     builder.build_reschedule(move |mut capabilities| {
+        let first = shared.first_epoch;
+        capabilities.iter_mut().for_each(|capability| capability.downgrade(&first));
         let parts = capabilities.pop();
         let watermarks = vec![vec![Watermark::At(Timestamp::MIN); workers]; senders];
         let mut driver = Driver {
@@ -74,7 +76,7 @@ pub(super) fn add_stage<'scope>(
             stage,
             context,
             shared,
-            open: 0,
+            open: first,
             waiting: BTreeMap::new(),
             watermarks,
             combined: Timestamp::MIN,

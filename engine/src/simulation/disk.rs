@@ -28,6 +28,8 @@ struct Platter {
 struct Inode {
     now: Vec<u8>,
     synced: Vec<u8>,
+    /// Where the zeros begin that a power cut left, until somebody writes the file again.
+    zeros_from: Option<usize>,
 }
 
 impl SimulatedDisk {
@@ -92,7 +94,7 @@ impl SimulatedDisk {
         }
         for inode in &mut platter.inodes {
             if inode.now != inode.synced {
-                inode.now = torn(inode, random);
+                (inode.now, inode.zeros_from) = torn(inode, random);
                 inode.synced = inode.now.clone();
             }
         }
@@ -118,10 +120,13 @@ impl SimulatedDisk {
         (platter.cut_at, platter.fail_at, platter.full_at) = (None, None, None);
     }
 
-    /// What a reader from outside sees in a file now; empty if there is none.
+    /// What a reader from outside sees in a file now, without zeros that a power cut left and the
+    /// job has not yet cut off; empty if there is none.
     #[must_use]
     pub fn peek(&self, path: &Path) -> Vec<u8> {
-        self.lock().inode(path).map(|inode| inode.now.clone()).unwrap_or_default()
+        let platter = self.lock();
+        let Ok(inode) = platter.inode(path) else { return Vec::new() };
+        inode.now[..inode.zeros_from.unwrap_or(inode.now.len())].to_vec()
     }
 
     /// Changes a file's bytes behind everybody's back.
@@ -173,21 +178,21 @@ impl SimulatedDisk {
 
 /// What a file that was never synced may look like: as before, cut off, of the new length with zeros
 /// in it, or complete.
-fn torn(inode: &Inode, random: &mut Random) -> Vec<u8> {
+fn torn(inode: &Inode, random: &mut Random) -> (Vec<u8>, Option<usize>) {
     match random.below(4) {
-        0 => inode.synced.clone(),
+        0 => (inode.synced.clone(), None),
         1 => {
             let keep = random.below(inode.now.len() as u64 + 1) as usize;
             let mut bytes = inode.now[..keep].to_vec();
             bytes.extend_from_slice(inode.synced.get(keep..).unwrap_or_default());
-            bytes
+            (bytes, None)
         }
         2 => {
             let mut bytes = inode.synced.clone();
             bytes.resize(inode.now.len(), 0);
-            bytes
+            (bytes, Some(inode.synced.len().min(inode.now.len())))
         }
-        _ => inode.now.clone(),
+        _ => (inode.now.clone(), None),
     }
 }
 
@@ -208,6 +213,7 @@ impl Platter {
         Ok(self)
     }
 
+    /// The file that is about to be written.
     fn inode_or_new(&mut self, path: &Path) -> &mut Inode {
         let inode = match self.names.get(path) {
             Some(inode) => *inode,
@@ -217,7 +223,9 @@ impl Platter {
                 self.inodes.len() - 1
             }
         };
-        &mut self.inodes[inode]
+        let inode = &mut self.inodes[inode];
+        inode.zeros_from = None;
+        inode
     }
 }
 

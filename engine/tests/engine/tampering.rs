@@ -12,6 +12,9 @@ use waystream_engine::error::{ErrorKind, JobError};
 use waystream_engine::job::JobConfig;
 use waystream_engine::simulation::{Random, Scenario, SimulatedDisk, simulate};
 
+/// Files of a folder worth changing.
+const FEWEST_FILES: usize = 20;
+
 /// Flips per file, the first and the last byte among them.
 const FLIPS: u64 = 20;
 
@@ -92,7 +95,7 @@ impl Left {
         let world = world.copy();
         let manifests = manifests_on(&world.disk);
         let files = world.disk.list(Path::new(CHECKPOINTS)).unwrap();
-        Some(Self { world, manifests, files })
+        (files.len() >= FEWEST_FILES).then_some(Self { world, manifests, files })
     }
 
     fn bytes(&self, name: &str) -> Vec<u8> {

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use waystream_connectors::sink::stdout_is_taken;
 use waystream_connectors::websocket::{Hub, Server, ServerConfig};
-use waystream_engine::checkpoint::{Fallback, Folder, LocalDisk};
+use waystream_engine::checkpoint::{Catalog, Fallback, Folder, LocalDisk};
 use waystream_engine::clock::{Clock, SystemClock};
 use waystream_engine::error::{ErrorKind, JobError, Result, way_out};
 use waystream_engine::job::{JobConfig, StopSignal, run as run_job};
 use waystream_engine::metrics::Metrics;
+use waystream_engine::spec::History;
 use waystream_operators::Flow;
 
 /// Runs the job. `form` is how a failure is to be told; it changes once the summary has told it.
@@ -23,9 +24,12 @@ pub(super) fn run(resolved: Resolved, arguments: &Run, form: &mut Form) -> Resul
     let Resolved { job, options, mut deployment, .. } = resolved;
     let stop = stop_on_signals()?;
     let folder = absolute(&options.checkpoints)?;
-    let mut config = JobConfig::new(job.name, Folder::open(Arc::new(LocalDisk), &folder)?);
+    let checkpoints = Folder::open(Arc::new(LocalDisk), &folder)?;
     volatile::warn_about(&folder);
-    deployment.checkpoints.clone_from(&folder);
+    let goes_on = !arguments.fresh && Catalog::new(checkpoints.clone()).has_progress()?;
+    let resumes = goes_on || arguments.from.is_some();
+    deployment.history = History { checkpoints: folder, resumes };
+    let mut config = JobConfig::new(job.name, checkpoints);
     config.workers = usize::from(options.workers);
     config.checkpoint_every = options.checkpoint_every;
     config.fresh = arguments.fresh;

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use waystream_engine::checkpoint::LocalDisk;
 use waystream_engine::error::ErrorKind;
+use waystream_engine::spec::History;
 
 const FILE: &str = "out/rows.jsonl";
 
@@ -76,24 +77,25 @@ fn starts_its_own_file_anew_and_refuses_any_other() {
         .file_committer()
         .recover(None);
     let text = error.unwrap_err().to_string();
-    assert!(text.ends_with("says: written by waystream, sink `rows`, checkpoints ck"), "{text}");
+    assert!(text.ends_with("says: written by waystream, sink `rows`, checkpoints"), "{text}");
 }
 
 #[test]
-fn other_checkpoints_may_go_on_with_a_file_and_not_start_it_anew() {
+fn a_job_with_other_checkpoints_goes_on_with_a_file_and_does_not_empty_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rows.jsonl");
     on_disk(&path).recover(None).unwrap();
     std::fs::write(&path, "1\n2\n").unwrap();
-    let other = || {
-        let owner = Owner { sink: "rows", checkpoints: Path::new("other") };
+    let other = |resumes| {
+        let history = History { checkpoints: "other".into(), resumes };
+        let owner = Owner { sink: "rows", history: &history };
         JsonlSink::new(Arc::new(LocalDisk), &path, &owner).file_committer()
     };
-    let error = other().recover(None).unwrap_err();
+    let error = other(false).recover(None).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Configuration);
     assert_eq!(std::fs::read(&path).unwrap(), b"1\n2\n");
     let confirmed = Confirmed { epoch: Epoch(1), position: "2".into() };
-    other().recover(Some(&confirmed)).unwrap();
+    other(true).recover(Some(&confirmed)).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"1\n");
     // Now it is theirs.
     assert!(on_disk(&path).recover(None).is_err());

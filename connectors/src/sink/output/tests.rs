@@ -11,8 +11,8 @@ struct Row {
 }
 
 fn context(url: Option<&str>) -> OpenContext {
-    let (name, disk, checkpoints) = ("trips".into(), Arc::new(LocalDisk), "ck".into());
-    OpenContext { name, url: url.map(str::to_owned), disk, checkpoints }
+    let (name, disk, history) = ("trips".into(), Arc::new(LocalDisk), Default::default());
+    OpenContext { name, url: url.map(str::to_owned), disk, history }
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use super::columns::Column;
 use super::frames::{Frame, damaged, next_frame};
 use super::part::parquet_file;
-use crate::sink::claim::{Claim, Holder, cannot};
+use crate::sink::claim::{Claim, cannot};
 use waystream_engine::checkpoint::Confirmed;
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::sink::{Committer, StagedBatch};
@@ -134,16 +134,8 @@ impl Committer for ParquetCommitter {
         self.claim.make_folder()?;
         let names = self.claim.disk.list(&self.claim.folder);
         let names = names.map_err(cannot("read the folder", &self.claim.folder))?;
-        let holder = self.claim.holder()?;
-        let kept = confirmed.filter(|confirmed| !confirmed.position.is_empty());
-        if holder == Holder::OtherCheckpoints {
-            if kept.is_none() {
-                self.claim.refuse_other_checkpoints()?;
-            }
-            self.claim.take()?; // the checkpoints were moved, or copied with --from
-        }
-        if holder == Holder::Nobody {
-            if let Some(confirmed) = kept {
+        if !self.claim.is_held()? {
+            if let Some(confirmed) = confirmed.filter(|confirmed| !confirmed.position.is_empty()) {
                 let (folder, part) = (self.claim.folder.display(), &confirmed.position);
                 return Err(JobError::configuration(format!(
                     "{folder} is not the folder that the checkpoint says {part} was written to"

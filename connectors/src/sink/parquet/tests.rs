@@ -297,8 +297,11 @@ fn files_of_others_are_refused_and_left_alone() {
     for confirmed in [None, confirmed(""), confirmed("part-0000000001-0000000001.parquet")] {
         assert_eq!(refused(confirmed).kind, ErrorKind::Configuration);
     }
-    std::fs::write(folder.path().join(".waystream"), "written by waystream, sink `rows`\n")
-        .unwrap();
+    std::fs::write(
+        folder.path().join(".waystream"),
+        "written by waystream, sink `rows`, checkpoints \n",
+    )
+    .unwrap();
     assert_eq!(refused(confirmed("")).kind, ErrorKind::Checkpoint);
     assert_eq!(std::fs::read(&theirs).unwrap(), b"precious");
 }
