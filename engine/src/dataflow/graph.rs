@@ -284,6 +284,16 @@ pub(super) fn data_outputs<'scope>(
     outputs
 }
 
+/// What an operator holds at its first turn. What is ready by then, be it records or timers, must
+/// not be counted among the epochs of an earlier run.
+pub(super) fn at_first_epoch(
+    mut capabilities: Vec<Capability<u64>>,
+    shared: &Shared,
+) -> Vec<Capability<u64>> {
+    capabilities.iter_mut().for_each(|capability| capability.downgrade(&shared.first_epoch));
+    capabilities
+}
+
 /// Sends the parcels of one edge at a capability.
 pub(super) fn ship(
     pusher: &mut ParcelPusher,

@@ -1,7 +1,7 @@
 //! Runs a source under timely: takes what was read, closes epochs by the clock or by bytes, and
 //! holds back while too much is in flight.
 
-use super::graph::{ParcelStream, PartStream, Shared, data_outputs, ship};
+use super::graph::{ParcelStream, PartStream, Shared, at_first_epoch, data_outputs, ship};
 use super::port::Context;
 use super::stage::Part;
 use crate::error::{JobError, Result};
@@ -57,8 +57,7 @@ pub(super) fn add_source<'scope>(
     let activator = scope.activator_for(builder.operator_info().address);
     let source = Rc::new(RefCell::new(source));
     let ready = Rc::clone(&source);
-    let first = shared.first_epoch;
-    let open = Rc::new(Cell::new(first));
+    let open = Rc::new(Cell::new(shared.first_epoch));
     let (watched, view) = (Rc::clone(&open), shared.clone());
     let wanted = move || {
         let gate = view.gate.borrow();
@@ -66,9 +65,8 @@ pub(super) fn add_source<'scope>(
         due || view.stop.is_requested() || gate.is_open() && ready.borrow().is_ready()
     };
     shared.call_when(activator.clone(), Box::new(wanted));
-    builder.build_reschedule(move |mut capabilities| {
-        // What is ready before the first turn must not be counted among epochs of an earlier run.
-        capabilities.iter_mut().for_each(|capability| capability.downgrade(&first));
+    builder.build_reschedule(move |capabilities| {
+        let mut capabilities = at_first_epoch(capabilities, &shared);
         let early = capabilities.pop();
         let parts = capabilities.pop();
         let mut driver = Driver {
@@ -76,7 +74,7 @@ pub(super) fn add_source<'scope>(
             source,
             context,
             shared,
-            open: first,
+            open: open.get(),
             bytes_in_open: 0,
             announced: None,
             data: capabilities,

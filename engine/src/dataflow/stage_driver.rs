@@ -2,7 +2,9 @@
 //! the epoch closed when the frontier has passed it.
 
 use super::edge::{Body, Parcel};
-use super::graph::{ParcelPusher, ParcelStream, PartStream, Shared, data_outputs, ship};
+use super::graph::{
+    ParcelPusher, ParcelStream, PartStream, Shared, at_first_epoch, data_outputs, ship,
+};
 use super::port::Context;
 use super::stage::{Moment, Part, Progress, Stage};
 use crate::error::{JobError, Result};
@@ -66,24 +68,22 @@ pub(super) fn add_stage<'scope>(
     let due = move || deadline.get().is_some_and(|at: Timestamp| at <= clock.now());
     shared.call_when(activator.clone(), Box::new(due));
     let senders = handles.len();
-    builder.build_reschedule(move |mut capabilities| {
-        let first = shared.first_epoch;
-        capabilities.iter_mut().for_each(|capability| capability.downgrade(&first));
-        let parts = capabilities.pop();
+    builder.build_reschedule(move |capabilities| {
+        let mut capabilities = at_first_epoch(capabilities, &shared);
         let watermarks = vec![vec![Watermark::At(Timestamp::MIN); workers]; senders];
         let mut driver = Driver {
             name,
             stage,
             context,
+            open: shared.first_epoch,
             shared,
-            open: first,
             waiting: BTreeMap::new(),
             watermarks,
             combined: Timestamp::MIN,
             announced: None,
             clock_deadline,
+            parts: capabilities.pop(),
             data: capabilities,
-            parts,
             closing: None,
         };
         move |frontiers| {
