@@ -63,7 +63,7 @@ impl Claim {
     pub(super) fn is_held(&self) -> Result<bool> {
         match self.disk.read(&self.marker) {
             Ok(bytes) if bytes == self.owner.as_bytes() => Ok(true),
-            Ok(bytes) if self.resumes && bytes.starts_with(self.sink.as_bytes()) => {
+            Ok(bytes) if self.may_take_over(&bytes) => {
                 self.take()?;
                 Ok(true)
             }
@@ -78,6 +78,13 @@ impl Claim {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(cannot("read", &self.marker)(error)),
         }
+    }
+
+    /// Whether the marker is this sink's, for checkpoints that the job goes on from, or of a time
+    /// when markers named none.
+    fn may_take_over(&self, marker: &[u8]) -> bool {
+        let rest = marker.strip_prefix(self.sink.as_bytes());
+        rest.is_some_and(|rest| self.resumes || rest == b"\n")
     }
 
     /// Claims the place, durably. The marker gets its name when it is whole: a power cut may leave
