@@ -125,10 +125,13 @@ impl Error for JobError {
 }
 
 /// Whether the process, or the system, may not open another file.
-#[must_use]
-pub fn is_out_of_files(error: &io::Error) -> bool {
+pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
+
+/// The next step where something else stands in the place of a file.
+const NO_FILE: &str =
+    "name an ordinary file on a disk: a folder, a pipe, a device or /proc cannot do this";
 
 /// The next step after an error of the operating system. A job that is run again goes on from its
 /// last checkpoint.
@@ -141,6 +144,13 @@ pub fn way_out(error: &io::Error) -> &'static str {
     if is_out_of_files(error) {
         return "allow more open files (ulimit -n) and run the job again; it goes on where it stopped";
     }
+    match Errno::from_io_error(error) {
+        Some(Errno::AGAIN) => {
+            return "allow more threads (ulimit -u) and run the job again; it goes on where it stopped";
+        }
+        Some(Errno::NXIO) => return NO_FILE,
+        _ => {}
+    }
     match error.kind() {
         StorageFull | QuotaExceeded => {
             "make room on the disk and run the job again; it goes on where it stopped"
@@ -151,9 +161,7 @@ pub fn way_out(error: &io::Error) -> &'static str {
         PermissionDenied => "let the user of the job have it, or name another place",
         ReadOnlyFilesystem => "name a place on a disk that may be written",
         NotFound | NotADirectory => "check the path: a folder on it is missing or is a file",
-        InvalidInput | IsADirectory | NotSeekable | Unsupported => {
-            "name an ordinary file on a disk: a folder, a pipe, a device or /proc cannot do this"
-        }
+        InvalidInput | IsADirectory | NotSeekable | Unsupported => NO_FILE,
         _ => "mend what the system says and run the job again; it goes on where it stopped",
     }
 }
@@ -182,6 +190,8 @@ mod tests {
             (Errno::NOENT, "check the path"),
             (Errno::INVAL, "ordinary file"),
             (Errno::ISDIR, "ordinary file"),
+            (Errno::NXIO, "ordinary file"),
+            (Errno::AGAIN, "ulimit -u"),
             (Errno::IO, "mend what the system says"),
         ] {
             assert!(hint(code).contains(word), "{code}: {}", hint(code));

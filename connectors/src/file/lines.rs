@@ -23,6 +23,8 @@ pub(crate) enum Line<'a> {
 /// Reads lines; holds one block, or as much as the longest line that is taken.
 pub(crate) struct Lines {
     file: File,
+    /// Its length when it was opened; it may grow.
+    length: u64,
     buffer: Vec<u8>,
     /// What is in the buffer and not yet lent.
     unread: Range<usize>,
@@ -36,9 +38,10 @@ pub(crate) struct Lines {
 impl Lines {
     /// Starts at an offset where a line begins, after `line` lines.
     pub(crate) fn new(mut file: File, offset: u64, line: u64) -> io::Result<Self> {
+        let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(offset))?;
         let buffer = vec![0; BLOCK_BYTES];
-        let mut lines = Self { file, buffer, unread: 0..0, offset, line, at_end: false };
+        let mut lines = Self { file, length, buffer, unread: 0..0, offset, line, at_end: false };
         if offset == 0 {
             lines.skip_mark()?;
         }
@@ -106,6 +109,9 @@ impl Lines {
         let read = read_some(&mut self.file, &mut self.buffer[self.unread.end..])?;
         self.unread.end += read;
         self.at_end = read == 0;
+        if self.at_end && self.file.metadata()?.len() < self.length {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it was cut while it was read"));
+        }
         Ok(())
     }
 

@@ -1,5 +1,8 @@
 //! Text files: JSON lines and CSV, one partition per file.
 //!
+//! A file that is compressed, UTF-16 or Parquet by its first bytes is refused, and so is one that is
+//! cut while it is read.
+//!
 //! # CSV, and what comes of it
 //!
 //! The first line is the header: it names each column once. Rows are read as RFC 4180 has them.
@@ -7,7 +10,7 @@
 //! | found | what happens |
 //! |---|---|
 //! | a header that names a column twice, or breaks the rules | the file is refused |
-//! | no column for a field that the record needs, as in a file without a header | the file is refused, with the columns that are there and those that are not |
+//! | no column for a field that the record needs, as in a file without a header or with semicolons | the file is refused, with the columns that are there and those that are not |
 //! | a quote in a value that does not begin with one, text behind a closing quote, a carriage return alone | the line is a dead letter, reading goes on at the next |
 //! | a quoted value with line feeds | taken, if its row has at most 64 lines and 1 MiB |
 //! | a quote that is not closed within that or at all; lines joined by quotes into a row with another number of values | the first line is a dead letter that says where the quote opened, reading goes on at the next |
@@ -16,6 +19,9 @@
 //! | a byte order mark, CRLF, empty lines, columns that the record does not have | passed over |
 
 mod cells;
+#[cfg(test)]
+mod csv_tests;
+mod foreign;
 #[cfg(test)]
 mod hostile_tests;
 mod lines;

@@ -1,5 +1,6 @@
 //! The source over a glob of text files: each file a partition, a position the next line's offset.
 
+use super::foreign::check_is_text;
 use super::lines::{Line, Lines};
 use super::table::Table;
 use crate::format::{Check, Rejection, checked, decode_json, shortened};
@@ -61,6 +62,7 @@ impl<R: Data> FileSource<R> {
             .transpose()?
             .unwrap_or_default();
         let mut file = File::open(&path).map_err(|error| cannot_read(&path, error))?;
+        check_is_text(&path, &mut file)?;
         mark.check(&path, &mut file)?;
         let check = self.files.check;
         match self.format {

@@ -3,10 +3,14 @@
 use super::cells::{Cells, without_feed};
 use super::lines::{Line, Lines};
 use super::source::{Mark, reject};
-use crate::format::{Check, MAX_RECORD_BYTES, Rejection, checked, decode_text_row, shortened};
+use crate::format::{
+    Check, MAX_RECORD_BYTES, Rejection, beginning, checked, decode_text_row, shortened,
+};
 use crate::source::{Pull, Pulled, cannot_read, encode_mark, field_names};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
+use std::iter::repeat;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use waystream_engine::error::{JobError, Result};
@@ -62,14 +66,16 @@ impl<R: Data> Table<R> {
         Ok(Self { path, names, lines, cells, check, record: PhantomData })
     }
 
+    /// Takes the cells at hand as a record; names without a cell have an empty one.
     fn decode(&self) -> std::result::Result<R, Rejection> {
-        checked(decode_text_row(&self.names, self.cells.iter())?, self.check)
+        let cells = self.cells.iter().chain(repeat(&b""[..]));
+        checked(decode_text_row(&self.names, cells)?, self.check)
     }
 
     /// The error of a file that lacks a column which every record needs.
     fn no_column(&self, field: &str) -> JobError {
         let path = self.path.display();
-        let shown = &self.names[..self.names.len().min(MOST_NAMES)];
+        let shown: Vec<&str> = self.names.iter().take(MOST_NAMES).map(|name| beginning(name)).collect();
         let what = format!(
             "{path} has no column `{field}`, which the record needs: its first line is taken as the \
              header, and it names {}",
@@ -98,6 +104,10 @@ impl<R: Data> Pull for Table<R> {
         let wrong = match next {
             Next::End => return Ok(Pulled::End),
             Next::Row(_, count) if found != named => {
+                // A file with another separator has few columns, and rows of any length.
+                if let Some(field) = self.decode().err().and_then(|error| error.missing_field()) {
+                    return Err(self.no_column(field));
+                }
                 let error = format!("{found} values under {named} names{}", span(first, count));
                 Rejection::new(Reason::Malformed, error)
             }
@@ -185,15 +195,16 @@ fn span(first: u64, count: u64) -> String {
 }
 
 fn names(path: &Path, cells: &Cells) -> Result<Vec<String>> {
-    let mut names: Vec<String> = Vec::with_capacity(cells.len());
-    for cell in cells.iter() {
-        let name = String::from_utf8_lossy(cell).trim().to_owned();
-        if names.contains(&name) {
-            return Err(wrong_header(path, &format!("two columns are named `{name}`")));
+    let name = |cell| String::from_utf8_lossy(cell).trim().to_owned();
+    let names: Vec<String> = cells.iter().map(name).collect();
+    let mut seen = HashSet::with_capacity(names.len());
+    match names.iter().find(|name| !seen.insert(*name)) {
+        Some(twice) => {
+            let wrong = format!("two columns are named `{}`", beginning(twice));
+            Err(wrong_header(path, &wrong))
         }
-        names.push(name);
+        None => Ok(names),
     }
-    Ok(names)
 }
 
 fn wrong_header(path: &Path, wrong: &str) -> JobError {

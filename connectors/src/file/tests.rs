@@ -5,6 +5,7 @@ use crate::format::MAX_RECORD_BYTES;
 use crate::source::{Pull, Pulled};
 use expect_test::expect;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use tempfile::TempDir;
 use waystream_engine::error::Result;
 use waystream_engine::source::{Position, ReadBatch, ReadStatus, Source};
@@ -167,4 +168,13 @@ fn another_file_is_refused_on_resume() {
         let error = again.unwrap_err();
         assert!(error.to_string().contains("is not the file it was"), "{error}");
     }
+}
+
+/// Lines that were taken, and those that were not with their bytes.
+pub(super) fn accounted(batch: &ReadBatch<Ping>) -> BTreeMap<u64, Option<Vec<u8>>> {
+    let records = batch.records.iter().map(|(line, _)| (*line, None));
+    let rejects = batch.rejects.iter().map(|reject| (reject.position, Some(reject.raw.clone())));
+    let all: BTreeMap<_, _> = records.chain(rejects).collect();
+    assert_eq!(all.len(), batch.records.len() + batch.rejects.len(), "a line counts once");
+    all
 }

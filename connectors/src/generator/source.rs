@@ -1,5 +1,6 @@
 //! A source that makes its records from their numbers.
 
+use crate::source::{decode_mark, encode_mark};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,10 +104,8 @@ impl<R: Data> Source for Generator<R> {
         partition: &Partition,
         from: Option<&Position>,
     ) -> Result<Box<dyn Reader<Record = R>>> {
-        let bad =
-            |error| JobError::checkpoint("a generator position does not decode").caused_by(error);
         let next = match from {
-            Some(position) => postcard::from_bytes(&position.0).map_err(bad)?,
+            Some(position) => decode_mark(position, &partition.name)?,
             None => u64::from(partition.index),
         };
         Ok(Box::new(Numbers {
@@ -178,8 +177,7 @@ impl<R: Data> Reader for Numbers<R> {
             self.next += self.step;
         }
         batch.bytes += batch.records.len() * size_of::<R>();
-        let bad = |error| JobError::failed("a position does not encode").caused_by(error);
-        batch.next = Position(postcard::to_allocvec(&self.next).map_err(bad)?);
+        batch.next = encode_mark(&self.next)?;
         if self.next >= self.end {
             Ok(ReadStatus::End)
         } else if self.next < due {

@@ -6,7 +6,7 @@
 use super::canonical::canonical;
 use super::columns::Columns;
 use super::decode::Misfit;
-use super::file::{damaged, guarded, open, refused, with_texts_as_bytes};
+use super::file::{damaged, footer_hash, guarded, open, refused, with_texts_as_bytes};
 use super::layout::{FileColumns, Layout};
 use super::pages::check_pages;
 use super::rows::Rows;
@@ -34,6 +34,8 @@ const ROWS_PER_SCAN: usize = 8192;
 pub(crate) struct ArchiveFile {
     pub(crate) path: PathBuf,
     pub(crate) length: u64,
+    /// Hash of its footer, which names the place, size and values' bounds of each column.
+    pub(crate) footer: u64,
     /// What tells it from another file that takes its name.
     stamp: Stamp,
     pub(crate) layout: Layout,
@@ -81,12 +83,15 @@ impl Catalog {
             Self { files: Vec::new(), groups: Vec::new(), columns, footers: Vec::new() };
         for path in paths {
             let (file, metadata) = open(path)?;
-            let found = file.metadata().map_err(|error| cannot_read(path, error))?;
+            let fail = |error| cannot_read(path, error);
+            let found = file.metadata().map_err(fail)?;
             let (length, stamp) = (found.len(), Stamp::of(&found));
+            let footer = footer_hash(&file, length).map_err(fail)?;
             let layout = Layout::of(path, &metadata, &catalog.columns, fields)?;
             check_pages(path, &file, metadata.metadata(), &layout.mask)?;
             let index = catalog.files.len() as u16;
-            catalog.files.push(Arc::new(ArchiveFile { path: path.clone(), length, stamp, layout }));
+            let path = path.clone();
+            catalog.files.push(Arc::new(ArchiveFile { path, length, footer, stamp, layout }));
             catalog.keep(index, &metadata)?;
             catalog.probe::<R>(index, &metadata)?;
             catalog.scan(index, &metadata)?;

@@ -34,6 +34,26 @@ pub(crate) fn open(path: &Path) -> Result<(File, ArrowReaderMetadata)> {
     Ok((file, metadata))
 }
 
+/// A hash of an opened file's footer: of where its columns are, how long, and what they say of their
+/// values.
+pub(crate) fn footer_hash(mut file: &File, length: u64) -> io::Result<u64> {
+    let mut last = [0; 4];
+    file.seek(SeekFrom::Start(length.saturating_sub(8)))?;
+    file.read_exact(&mut last)?;
+    let start = length.saturating_sub(8 + u64::from(u32::from_le_bytes(last)));
+    file.seek(SeekFrom::Start(start))?;
+    let mut footer = Vec::new();
+    file.take(length - start).read_to_end(&mut footer)?;
+    Ok(fnv(footer.into_iter()))
+}
+
+/// FNV-1a: the same in every build.
+pub(crate) fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 /// Runs the Parquet reader. On damaged bytes it may panic where it should return an error; a file
 /// must not bring the process down, so a panic is taken as one.
 pub(crate) fn guarded<T, E: From<ParquetError>>(

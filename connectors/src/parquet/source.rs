@@ -3,6 +3,7 @@
 use super::catalog::Catalog;
 use super::columns::Columns;
 use super::decode::Misfit;
+use super::file::fnv;
 use super::load::Key;
 use super::merge::Merge;
 use super::spill::SpillPlace;
@@ -10,6 +11,7 @@ use crate::format::{Check, Rejection, checked, shortened};
 use crate::source::{Files, Pace, Pull, Pulled, decode_mark, encode_mark, reader};
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::event::Data;
@@ -110,22 +112,18 @@ impl<R: Data> Source for ParquetSource<R> {
 /// Where reading goes on in an archive.
 #[derive(Debug, Serialize, Deserialize)]
 struct Mark {
-    /// Names and lengths of its files, as a number.
+    /// Names, lengths and footers of its files, as a number.
     files: u64,
     /// The place of the row taken last.
     after: Option<Key>,
 }
 
-/// FNV-1a over the names and lengths of the files: the same in every build.
+/// What tells an archive from another of the same names.
 fn fingerprint(catalog: &Catalog) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for file in &catalog.files {
-        let name = file.path.to_string_lossy();
-        for byte in name.bytes().chain([0]).chain(file.length.to_le_bytes()) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-    hash
+    fnv(catalog.files.iter().flat_map(|file| {
+        let name = file.path.as_os_str().as_bytes().iter().copied();
+        name.chain([0]).chain(file.length.to_le_bytes()).chain(file.footer.to_le_bytes())
+    }))
 }
 
 /// The rows of an archive as records.

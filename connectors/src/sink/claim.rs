@@ -80,11 +80,9 @@ impl Claim {
         }
     }
 
-    /// Whether the marker is this sink's, for checkpoints that the job goes on from, or of a time
-    /// when markers named none.
+    /// Whether the marker is this sink's and the job goes on from a checkpoint.
     fn may_take_over(&self, marker: &[u8]) -> bool {
-        let rest = marker.strip_prefix(self.sink.as_bytes());
-        rest.is_some_and(|rest| self.resumes || rest == b"\n")
+        self.resumes && marker.starts_with(self.sink.as_bytes())
     }
 
     /// Claims the place, durably. The marker gets its name when it is whole: a power cut may leave

@@ -46,10 +46,12 @@ fn places_that_cannot_be_written() {
     std::fs::write(at("other.jsonl"), "{}\n").unwrap();
     std::fs::create_dir(at("others")).unwrap();
     std::fs::write(at("others/x.parquet"), "").unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), 0o600.into()).unwrap();
     let table = [
         ("a folder for a file", jsonl(&at("folder"))),
         ("a file for a folder above", jsonl(&at("file/rows.jsonl"))),
         ("a stranger's file", jsonl(&at("other.jsonl"))),
+        ("a pipe that nobody reads", jsonl(&at("pipe"))),
         ("a file for a folder", parquet(&at("file"))),
         ("a stranger's folder", parquet(&at("others"))),
     ];
@@ -68,6 +70,9 @@ fn places_that_cannot_be_written() {
         a stranger's file
             other.jsonl holds something that this job did not write
             hint: move the file away, or name another with --sink
+        a pipe that nobody reads
+            cannot write pipe: No such device or address (os error 6)
+            hint: name an ordinary file on a disk: a folder, a pipe, a device or /proc cannot do this
         a file for a folder
             cannot make the folder file: File exists (os error 17)
             hint: a file stands where a folder must be: move it, or name another place with --sink

@@ -60,7 +60,9 @@ fn matching(pattern: &str, shown: &str) -> Result<Vec<PathBuf>> {
 /// A file that the system does not let us read.
 pub(crate) fn cannot_read(path: &Path, error: io::Error) -> JobError {
     let hint = match error.kind() {
-        io::ErrorKind::NotFound => "put the file back, or start over with --fresh",
+        io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => {
+            "put the file back, or start over with --fresh"
+        }
         io::ErrorKind::PermissionDenied => "let the user of the job read the file",
         _ => way_out(&error),
     };

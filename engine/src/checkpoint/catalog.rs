@@ -318,7 +318,13 @@ fn next(number: u64) -> Result<u64> {
 
 /// The generation in the name of a segment, if it is one.
 fn generation_of(name: &str) -> Option<u64> {
-    name.strip_suffix(".segment")?.strip_prefix('g')?.split_once('-')?.0.parse().ok()
+    let (generation, rest) = name.strip_suffix(".segment")?.strip_prefix('g')?.split_once('-')?;
+    // An epoch, or the hash of the savepoint that it was copied from; then what is in it.
+    let (origin, part) = rest.split_once('-')?;
+    let kind = part.trim_end_matches(|end: char| end.is_ascii_digit());
+    let is_ours = origin.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && matches!(kind, "w" | "t" | "state" | "owed");
+    generation.parse().ok().filter(|_| is_ours)
 }
 
 /// Whether a manifest or segment was written aside under this name and never got its own.

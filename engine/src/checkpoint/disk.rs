@@ -1,6 +1,7 @@
 //! The few file operations that durability is built from, so that a simulation can stand in for
 //! the machine's disk and forget what was never synced.
 
+use rustix::fs::OFlags;
 use std::any::Any;
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -76,22 +77,27 @@ pub struct LocalDisk;
 
 const OWNER_ONLY: u32 = 0o600;
 
+/// Opens for writing. A pipe that nobody reads is an error, where it would be waited for.
+fn writing() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
+    options
+}
+
 impl Disk for LocalDisk {
     fn write(&self, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(OWNER_ONLY);
-        let mut file = options.open(path)?;
+        let mut file = writing().truncate(true).mode(OWNER_ONLY).open(path)?;
         parts.iter().try_for_each(|part| file.write_all(part))
     }
 
     fn write_at(&self, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        let mut file = writing().truncate(false).open(path)?;
         file.seek(SeekFrom::Start(offset))?;
         file.write_all(bytes)
     }
 
     fn set_len(&self, path: &Path, length: u64) -> io::Result<()> {
-        OpenOptions::new().write(true).create(true).truncate(false).open(path)?.set_len(length)
+        writing().truncate(false).open(path)?.set_len(length)
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {
@@ -156,9 +162,7 @@ impl Disk for LocalDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<DiskLock>> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(OWNER_ONLY);
-        let mut file = options.open(path)?;
+        let mut file = writing().truncate(false).mode(OWNER_ONLY).open(path)?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;

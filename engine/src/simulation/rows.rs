@@ -74,7 +74,7 @@ impl<T: Data> Sink<T> for RowsFile<T> {
 
     fn committer(&self) -> Result<Box<dyn Committer>> {
         let (disk, path) = (Arc::clone(&self.disk), self.path.clone());
-        Ok(Box::new(RowsCommitter { disk, path, length: 0 }))
+        Ok(Box::new(RowsCommitter { disk, path, length: 0, committed: None }))
     }
 }
 
@@ -94,6 +94,8 @@ struct RowsCommitter {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     length: u64,
+    /// The epoch committed last.
+    committed: Option<Epoch>,
 }
 
 impl RowsCommitter {
@@ -109,6 +111,7 @@ impl RowsCommitter {
 impl Committer for RowsCommitter {
     fn recover(&mut self, confirmed: Option<&Confirmed>) -> Result<()> {
         self.length = confirmed.and_then(|c| c.position.parse().ok()).unwrap_or(0);
+        self.committed = confirmed.map(|confirmed| confirmed.epoch);
         if planted(Sabotage::PaidTwice) {
             self.length = self.disk.len(&self.path).ok().flatten().unwrap_or(0);
             return Ok(());
@@ -118,6 +121,9 @@ impl Committer for RowsCommitter {
     }
 
     fn commit(&mut self, epoch: Epoch, batches: Vec<StagedBatch>) -> Result<Option<Confirmed>> {
+        if let Some(last) = self.committed.replace(epoch).filter(|last| *last >= epoch) {
+            return Err(JobError::failed(format!("epoch {epoch} is committed after {last}")));
+        }
         let bytes: Vec<u8> = batches.into_iter().flat_map(|batch| batch.bytes).collect();
         self.write(&bytes)
             .map_err(|error| JobError::unavailable("cannot write the rows").caused_by(error))?;

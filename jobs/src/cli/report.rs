@@ -73,12 +73,22 @@ fn meant_command(error: &clap::Error) -> Option<String> {
 
 /// Says why a command failed.
 pub(super) fn failure(error: &JobError, form: Form) -> ExitCode {
-    say(&format!("error: {error}\n"));
+    say(&format!("error: {}\n", shown(&error.to_string())));
     if let Some(hint) = error.hint.as_ref().filter(|hint| !hint.is_empty()) {
-        say(&format!("  hint: {hint}\n"));
+        say(&format!("  hint: {}\n", shown(hint)));
     }
     tell(error, form);
     ExitCode::from(error.kind.exit_code())
+}
+
+/// A text that may quote a file's contents, which must not steer the terminal.
+fn shown(text: &str) -> String {
+    let steers = |letter: char| letter.is_control() && letter != '\n';
+    let show = |letter: char| match steers(letter) {
+        true => letter.escape_default().to_string(),
+        false => letter.to_string(),
+    };
+    text.chars().map(show).collect()
 }
 
 /// Tells a program that reads standard output.

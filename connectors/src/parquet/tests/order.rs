@@ -111,8 +111,19 @@ fn other_files_are_refused_on_resume() {
     let dir = tempfile::tempdir().unwrap();
     write(&dir.path().join("a.parquet"), &[pings(&[1, 2])]);
     let position = all(&mut source_of(&dir, None, None), None)[0].1.clone();
-    write(&dir.path().join("b.parquet"), &[pings(&[1, 2])]);
-    let error = read(&mut source_of::<Ping>(&dir, None, None), Some(&position)).unwrap_err();
-    assert!(error.to_string().contains("are not those the job was reading"), "{error}");
-    assert!(error.hint.is_some_and(|hint| hint.contains("--fresh")));
+    let refused = || {
+        let error = read(&mut source_of::<Ping>(&dir, None, None), Some(&position)).unwrap_err();
+        assert!(error.to_string().contains("are not those the job was reading"), "{error}");
+        assert!(error.hint.is_some_and(|hint| hint.contains("--fresh")));
+    };
+    let more = dir.path().join("b.parquet");
+    write(&more, &[pings(&[1, 2])]);
+    refused();
+    std::fs::remove_file(more).unwrap();
+    assert_eq!(read(&mut source_of::<Ping>(&dir, None, None), Some(&position)).unwrap().len(), 1);
+    let path = dir.path().join("a.parquet");
+    let length = path.metadata().unwrap().len();
+    write(&path, &[pings(&[1, 3])]);
+    assert_eq!(path.metadata().unwrap().len(), length);
+    refused();
 }

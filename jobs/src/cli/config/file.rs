@@ -8,7 +8,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 use waystream_engine::did_you_mean;
-use waystream_engine::error::{JobError, Result};
+use waystream_engine::error::{JobError, Result, way_out};
 
 /// Longer files are none that somebody wrote.
 const MAX_BYTES: u64 = 1 << 20;
@@ -38,9 +38,13 @@ pub(super) fn read(path: &Path, jobs: Jobs<'_>) -> Result<Option<Vec<Entry>>> {
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) if error.kind() == ErrorKind::IsADirectory => {
-            return Err(cannot("this is a folder, not a configuration file".to_owned()));
+            return Err(cannot("this is a folder, not a configuration file".to_owned())
+                .hint("name a file in it"));
         }
-        Err(error) => return Err(cannot("cannot read the configuration".into()).caused_by(error)),
+        Err(error) => {
+            let what = cannot("cannot read the configuration".to_owned());
+            return Err(what.hint(way_out(&error)).caused_by(error));
+        }
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -56,7 +60,8 @@ pub(super) fn parse(file: &str, text: &str, jobs: Jobs<'_>) -> Result<Vec<Entry>
     let reader = Reader { file, text, lines: std::iter::once(0).chain(starts).collect() };
     let root = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        reader.wrong(at, error.message().to_owned())
+        let error = reader.wrong(at, error.message().to_owned());
+        error.hint("mend the line: a section is [run], and below it stands name = \"text\" or name = 1")
     })?;
     let (mut own, mut general) = (Vec::new(), Vec::new());
     for (name, value) in root.get_ref() {

@@ -131,8 +131,8 @@ fn files_that_are_no_configuration() {
     writeln!(out, "{}", case.told(&[])).unwrap();
     expect![[r#"
         78 missing.toml: there is no such file | --config names a configuration file
-        78 folder: this is a folder, not a configuration file | -
-        78 waystream.toml: this is a folder, not a configuration file | -
+        78 folder: this is a folder, not a configuration file | name a file in it
+        78 waystream.toml: this is a folder, not a configuration file | name a file in it
     "#]]
     .assert_eq(&out);
     let huge = vec![b'\n'; 100 << 20];
@@ -140,12 +140,12 @@ fn files_that_are_no_configuration() {
     check_files(
         &[b"", b"# nothing\n", b"x = \"a\xff\"", &huge, &deep],
         &expect![[r#"
-        fine
-        fine
-        78 waystream.toml: line 1 is not UTF-8 | save the file as UTF-8
-        78 waystream.toml: a configuration file has at most 1024 KiB | is this the file you meant?
-        78 waystream.toml:1:85: cannot recurse further; max recursion depth met | -
-    "#]],
+            fine
+            fine
+            78 waystream.toml: line 1 is not UTF-8 | save the file as UTF-8
+            78 waystream.toml: a configuration file has at most 1024 KiB | is this the file you meant?
+            78 waystream.toml:1:85: cannot recurse further; max recursion depth met | mend the line: a section is [run], and below it stands name = "text" or name = 1
+        "#]],
     );
 }
 
@@ -182,13 +182,13 @@ fn syntax_and_names() {
             b"[jobs.fleet.jobs]\n",
         ],
         &expect![[r#"
-            78 waystream.toml:2:11: string values must be quoted, expected literal string | -
-            78 waystream.toml:1:5: unclosed table, expected `]` | -
-            78 waystream.toml:3:1: duplicate key | -
-            78 waystream.toml:3:2: duplicate key | -
+            78 waystream.toml:2:11: string values must be quoted, expected literal string | mend the line: a section is [run], and below it stands name = "text" or name = 1
+            78 waystream.toml:1:5: unclosed table, expected `]` | mend the line: a section is [run], and below it stands name = "text" or name = 1
+            78 waystream.toml:3:1: duplicate key | mend the line: a section is [run], and below it stands name = "text" or name = 1
+            78 waystream.toml:3:2: duplicate key | mend the line: a section is [run], and below it stands name = "text" or name = 1
             78 waystream.toml:1:2: there is no section `runs` | did you mean `run`?
             78 waystream.toml:1:1: there is no section `workers` | known: run, sources, sinks, settings, jobs
-            78 waystream.toml:3:3: invalid unquoted key, expected letters, numbers, `-`, `_` | -
+            78 waystream.toml:3:3: invalid unquoted key, expected letters, numbers, `-`, `_` | mend the line: a section is [run], and below it stands name = "text" or name = 1
             78 waystream.toml:2:1: there is no option `worker` | did you mean `workers`?
             78 waystream.toml:2:11: the job has no setting `windows` | did you mean `window`?
             78 waystream.toml:2:7: the job has no source `position` | did you mean `positions`?
