@@ -110,7 +110,10 @@ impl Lines {
         self.unread.end += read;
         self.at_end = read == 0;
         if self.at_end && self.file.metadata()?.len() < self.length {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it was cut while it was read"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "it was cut while it was read",
+            ));
         }
         Ok(())
     }

@@ -75,7 +75,8 @@ impl<R: Data> Table<R> {
     /// The error of a file that lacks a column which every record needs.
     fn no_column(&self, field: &str) -> JobError {
         let path = self.path.display();
-        let shown: Vec<&str> = self.names.iter().take(MOST_NAMES).map(|name| beginning(name)).collect();
+        let shown: Vec<&str> =
+            self.names.iter().take(MOST_NAMES).map(|name| beginning(name)).collect();
         let what = format!(
             "{path} has no column `{field}`, which the record needs: its first line is taken as the \
              header, and it names {}",

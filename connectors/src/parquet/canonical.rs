@@ -5,18 +5,21 @@
 //! record wants it.
 
 use super::layout::Layout;
+use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Date64Type, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType,
+    Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    DecimalType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
 };
 use arrow_array::{
-    Array, ArrayRef, RecordBatch, RecordBatchOptions, StructArray, TimestampMillisecondArray,
-    make_array,
+    Array, ArrayRef, ArrowPrimitiveType, BinaryArray, Int64Array, RecordBatch, RecordBatchOptions,
+    StructArray, TimestampMillisecondArray, make_array,
 };
 use arrow_buffer::NullBuffer;
-use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, Field, Schema, TimeUnit};
+use arrow_select::take::take;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 
@@ -59,16 +62,30 @@ fn at_path(batch: &RecordBatch, parts: &[String]) -> Result<Option<ArrayRef>> {
 fn plain(array: &ArrayRef, zone: Option<&TimeZone>) -> Result<ArrayRef> {
     use DataType as T;
     match array.data_type() {
-        T::Int8 | T::Int16 | T::Int32 | T::UInt8 | T::UInt16 | T::UInt32 => cast(array, &T::Int64),
-        T::Float16 => cast(array, &T::Float32),
-        T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => {
-            cast(array, &T::Float64)
+        T::Int8 => Ok(Arc::new(whole::<Int8Type>(array))),
+        T::Int16 => Ok(Arc::new(whole::<Int16Type>(array))),
+        T::Int32 => Ok(Arc::new(whole::<Int32Type>(array))),
+        T::UInt8 => Ok(Arc::new(whole::<UInt8Type>(array))),
+        T::UInt16 => Ok(Arc::new(whole::<UInt16Type>(array))),
+        T::UInt32 => Ok(Arc::new(whole::<UInt32Type>(array))),
+        T::Float16 => {
+            let halves = array.as_primitive::<Float16Type>();
+            Ok(Arc::new(halves.unary::<_, Float32Type>(|half| half.to_f32())))
         }
-        T::Utf8View => plain(&cast(array, &T::Utf8)?, zone),
-        T::Utf8 | T::LargeUtf8 | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => {
-            cast(array, &T::Binary)
+        T::Decimal32(digits, scale) => Ok(decimals::<Decimal32Type>(array, *digits, *scale)),
+        T::Decimal64(digits, scale) => Ok(decimals::<Decimal64Type>(array, *digits, *scale)),
+        T::Decimal128(digits, scale) => Ok(decimals::<Decimal128Type>(array, *digits, *scale)),
+        T::Decimal256(digits, scale) => Ok(decimals::<Decimal256Type>(array, *digits, *scale)),
+        T::Utf8 => Ok(Arc::new(BinaryArray::from(array.as_string::<i32>().clone()))),
+        T::LargeUtf8 => bytes(array.as_string::<i64>().iter()),
+        T::Utf8View => bytes(array.as_string_view().iter()),
+        T::LargeBinary => bytes(array.as_binary::<i64>().iter()),
+        T::BinaryView => bytes(array.as_binary_view().iter()),
+        T::FixedSizeBinary(_) => bytes(array.as_fixed_size_binary().iter()),
+        T::Dictionary(..) => {
+            let dictionary = array.as_any_dictionary();
+            plain(&take(dictionary.values(), dictionary.keys(), None)?, zone)
         }
-        T::Dictionary(_, value) => plain(&cast(array, value)?, zone),
         T::Date32 => {
             let days = array.as_primitive::<Date32Type>();
             Ok(Arc::new(days.unary::<_, TimestampMillisecondType>(|day| i64::from(day) * DAY_MS)))
@@ -93,6 +110,31 @@ fn plain(array: &ArrayRef, zone: Option<&TimeZone>) -> Result<ArrayRef> {
         }
         _ => Ok(array.clone()),
     }
+}
+
+/// Whole numbers of at most 32 bits.
+fn whole<T: ArrowPrimitiveType<Native: Into<i64>>>(array: &ArrayRef) -> Int64Array {
+    array.as_primitive::<T>().unary(Into::into)
+}
+
+/// Each decimal as the `f64` next to it.
+fn decimals<T: DecimalType>(array: &ArrayRef, digits: u8, scale: i8) -> ArrayRef {
+    let nearest = |value| T::format_decimal(value, digits, scale).parse().unwrap_or(f64::NAN);
+    Arc::new(array.as_primitive::<T>().unary::<_, Float64Type>(nearest))
+}
+
+/// Texts and bytes of whatever layout.
+fn bytes<T: AsRef<[u8]>>(values: impl Iterator<Item = Option<T>>) -> Result<ArrayRef> {
+    let mut builder = BinaryBuilder::new();
+    let mut total = 0;
+    for value in values {
+        total += value.as_ref().map_or(0, |value| value.as_ref().len());
+        if total > i32::MAX as usize {
+            return Err(ArrowError::OffsetOverflowError(total));
+        }
+        builder.append_option(value);
+    }
+    Ok(Arc::new(builder.finish()))
 }
 
 /// Epoch milliseconds, cut towards the past; what does not fit becomes null.

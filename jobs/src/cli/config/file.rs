@@ -61,7 +61,9 @@ pub(super) fn parse(file: &str, text: &str, jobs: Jobs<'_>) -> Result<Vec<Entry>
     let root = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let error = reader.wrong(at, error.message().to_owned());
-        error.hint("mend the line: a section is [run], and below it stands name = \"text\" or name = 1")
+        error.hint(
+            "mend the line: a section is [run], and below it stands name = \"text\" or name = 1",
+        )
     })?;
     let (mut own, mut general) = (Vec::new(), Vec::new());
     for (name, value) in root.get_ref() {
