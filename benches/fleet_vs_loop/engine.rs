@@ -13,19 +13,24 @@ use waystream::engine::job::{Build, JobConfig, run};
 use waystream::engine::spec::Deployment;
 use waystream::operators::Flow;
 
-/// Answers a query over `data` with rows in the file `out`; gives their number.
+/// Where the rows are written.
+const ROWS: &str = "rows.jsonl";
+
+/// Answers a query over `data` with rows in the file `out`; gives their number. They are written in a
+/// folder of their own, as a sink begins anew only where it has not written before.
 pub fn engine(query: Query, data: &Path, out: &Path) -> io::Result<u64> {
-    let work = data.join(format!("engine-{}", std::process::id()));
-    let rows = run_job(query, data, out, &work).map_err(io::Error::other);
+    let work = out.with_extension(std::process::id().to_string());
+    let rows = run_job(query, data, &work).map_err(io::Error::other);
+    let moved = rows.and_then(|rows| std::fs::rename(work.join(ROWS), out).map(|()| rows));
     std::fs::remove_dir_all(&work)?;
-    rows
+    moved
 }
 
-fn run_job(query: Query, data: &Path, out: &Path, work: &Path) -> Result<u64, JobError> {
+fn run_job(query: Query, data: &Path, work: &Path) -> Result<u64, JobError> {
     let mut deployment = Deployment::default();
     let events = format!("jsonl:{}", data.join("fleet.ndjson").display());
     deployment.sources.insert("events".to_owned(), events);
-    deployment.sinks.insert("rows".to_owned(), format!("jsonl:{}", out.display()));
+    deployment.sinks.insert("rows".to_owned(), format!("jsonl:{}", work.join(ROWS).display()));
     let build: Build = match query {
         Query::F1 => Flow::builder(deployment, jobs::fast),
         Query::F2 => Flow::builder(deployment, jobs::latest),
