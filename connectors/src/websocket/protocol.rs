@@ -16,9 +16,10 @@
 //! ```
 //! A snapshot replaces what the client holds of the subscription, beginning with the frame that
 //! says `first`. With `last` the client holds the view exactly as it is at `at`, which includes
-//! the change numbered `seq`; without it more frames follow at once.
+//! the change numbered `seq`; without it more frames follow at once. Rows of a snapshot come as
+//! they are by then, and what changed under way comes as deltas before the frame that says `last`.
 
-use super::table::{Delta, KeyedRow};
+use super::table::{Chunk, Delta, KeyedRow};
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -177,8 +178,8 @@ impl Encoder {
         text + "}"
     }
 
-    pub(super) fn snapshot(self, chunk: &SnapshotChunk<'_>) -> String {
-        let SnapshotChunk { id, view, at, rows, first, last } = chunk;
+    pub(super) fn snapshot(self, id: u32, view: &str, chunk: &Chunk) -> String {
+        let Chunk { at, rows, first, last } = chunk;
         let mut text = self.open("snapshot", rows_bytes(rows));
         let _ = write!(text, r#","id":{id},"view":"#);
         push_string(&mut text, view);
@@ -198,20 +199,10 @@ impl Encoder {
         push_rows(&mut text, &delta.upsert);
         text.push_str(r#","remove":["#);
         separated(&mut text, &delta.remove, |text, key| push_string(text, key));
-        let _ = write!(text, r#"],"last":{}}}"#, delta.last);
+        // The frame that ends a snapshot is one of its own.
+        let _ = write!(text, r#"],"last":{}}}"#, delta.last && !delta.ends_snapshot);
         text
     }
-}
-
-/// One frame of a snapshot.
-#[derive(Debug)]
-pub(super) struct SnapshotChunk<'a> {
-    pub(super) id: u32,
-    pub(super) view: &'a str,
-    pub(super) at: Position,
-    pub(super) rows: &'a [KeyedRow],
-    pub(super) first: bool,
-    pub(super) last: bool,
 }
 
 fn rows_bytes(rows: &[KeyedRow]) -> usize {
@@ -264,13 +255,18 @@ mod tests {
     fn frames_are_json_with_escaped_keys() {
         let at = Position { epoch: 3, seq: 41 };
         let rows = [(Arc::from("a\"\n"), Arc::from(r#"{"lat":1}"#))];
-        let chunk =
-            SnapshotChunk { id: 1, view: "live", at, rows: &rows, first: true, last: false };
+        let chunk = Chunk { at, rows: rows.to_vec(), first: true, last: false };
         let encoder = Encoder { generation: 7 };
-        let delta = Delta { at, upsert: rows.to_vec(), remove: vec![Arc::from("b")], last: true };
+        let delta = Delta {
+            at,
+            upsert: rows.to_vec(),
+            remove: vec![Arc::from("b")],
+            last: true,
+            ends_snapshot: false,
+        };
         expect![[r#"
             {"type":"snapshot","generation":7,"id":1,"view":"live","at":{"epoch":3,"seq":41},"rows":[["a\"\n",{"lat":1}]],"first":true,"last":false}
             {"type":"delta","generation":7,"id":1,"at":{"epoch":3,"seq":41},"upsert":[["a\"\n",{"lat":1}]],"remove":["b"],"last":true}"#]]
-        .assert_eq(&format!("{}\n{}", encoder.snapshot(&chunk), encoder.delta(1, &delta)));
+        .assert_eq(&format!("{}\n{}", encoder.snapshot(1, "live", &chunk), encoder.delta(1, &delta)));
     }
 }

@@ -21,6 +21,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
+/// Clients say little; a session keeps so much to read into.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
 /// What every request may use.
 #[derive(Clone)]
 pub(super) struct Shared {
@@ -104,6 +107,7 @@ async fn socket(
     let Shared { hub, limits, stop, .. } = shared;
     upgrade
         .protocols([protocol::NAME])
+        .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(limits.message_bytes)
         .max_frame_size(limits.message_bytes)
         .on_upgrade(async move |socket| {
