@@ -4,6 +4,7 @@ mod assets;
 mod bell;
 mod bodies;
 mod connections;
+mod handshake;
 mod hub;
 mod outbox;
 mod protocol;
