@@ -8,6 +8,7 @@ mod handshake;
 mod hub;
 mod outbox;
 mod protocol;
+mod room;
 mod routes;
 mod server;
 mod session;

@@ -1,7 +1,9 @@
 //! What one client is still to be sent: its subscriptions, and whose turn it is.
 //!
 //! Nothing is kept per message, and no rows: a subscription is a position in its view, also while
-//! its snapshot is sent. All that a session holds for a client that does not read is one frame.
+//! its snapshot is sent. All that a session holds for a client that does not read is one message of
+//! 64 KiB and the buffers it is written from, or a longer row, of which the [`Room`](super::room)
+//! bounds how many there are.
 
 use super::bell::Bell;
 use super::hub::{Hub, Subscription, View};
@@ -10,8 +12,18 @@ use super::table::{Changes, Chunk, FrameSize};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// One frame at most; a frame ends with the row that passes it.
-const FRAME: FrameSize = FrameSize { rows: 4_096, bytes: 64 * 1024 };
+/// Rows of one frame at most.
+const FRAME_ROWS: usize = 4_096;
+
+/// What is to be sent next.
+#[derive(Debug)]
+pub(super) enum Next {
+    Frame(String),
+    /// A row that needs a frame of so many bytes.
+    TooLong(usize),
+    /// Nothing more in this round.
+    Over,
+}
 
 #[derive(Debug)]
 struct Stream {
@@ -90,27 +102,33 @@ impl Outbox {
         self.turns.extend(self.streams.keys());
     }
 
-    /// The next frame of the round, or `None` when it is over.
-    pub(super) fn next_frame(&mut self) -> Option<String> {
+    /// The next frame of the round, of rows that are so long at most.
+    pub(super) fn next_frame(&mut self, bytes: usize) -> Next {
+        let size = FrameSize { rows: FRAME_ROWS, bytes };
         loop {
             if let Some((id, at)) = self.complete.take() {
                 let end = Chunk { at, rows: Vec::new(), first: false, last: true };
-                return Some(self.rows(id, &end));
+                return Next::Frame(self.rows(id, &end));
             }
-            let id = self.turns.pop_front()?;
+            let Some(id) = self.turns.pop_front() else { return Next::Over };
             let Some(stream) = self.streams.get_mut(&id) else { continue };
             let begin = || stream.view.subscribe(self.bell.clone());
             // Whoever has more waits behind the others.
-            match stream.subscription.get_or_insert_with(begin).changes(FRAME) {
+            match stream.subscription.get_or_insert_with(begin).changes(size) {
+                Changes::TooLong(bytes) => {
+                    self.turns.push_front(id);
+                    return Next::TooLong(bytes);
+                }
                 Changes::Lost => {
                     self.turns.push_back(id);
-                    return Some(self.encoder.reset(id, "too far behind; a snapshot follows"));
+                    let reason = "too far behind; a snapshot follows";
+                    return Next::Frame(self.encoder.reset(id, reason));
                 }
                 Changes::Rows(chunk) => {
                     if !chunk.last {
                         self.turns.push_back(id);
                     }
-                    return Some(self.rows(id, &chunk));
+                    return Next::Frame(self.rows(id, &chunk));
                 }
                 Changes::Delta(delta) => {
                     if !delta.last {
@@ -120,7 +138,7 @@ impl Outbox {
                         self.complete = Some((id, delta.at));
                     }
                     if !(delta.upsert.is_empty() && delta.remove.is_empty()) {
-                        return Some(self.encoder.delta(id, &delta));
+                        return Next::Frame(self.encoder.delta(id, &delta));
                     }
                 }
             }

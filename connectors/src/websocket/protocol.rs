@@ -41,8 +41,9 @@ pub struct Position {
 pub mod close_code {
     /// The server stops or restarts.
     pub const GOING_AWAY: u16 = 3000;
-    /// The client did not take one frame (64 KiB, or one row if that is longer) within 30 s. It
-    /// mostly sees 1006: the close frame waits behind what it did not read.
+    /// The client did not take one message (64 KiB, or one row if that is longer) within 30 s. It
+    /// mostly sees 1006: the close frame waits behind what it did not read. So does one whose long
+    /// row has to make way for those of others.
     pub const TOO_SLOW: u16 = 3001;
     /// No pong within 10 s of a ping.
     pub const NO_PONG: u16 = 3002;
@@ -81,7 +82,7 @@ pub struct Limits {
     pub ping: Duration,
     /// Wait for the pong.
     pub pong: Duration,
-    /// A client that does not take one frame in so long is closed.
+    /// A client that does not take one message in so long is closed.
     pub drain: Duration,
     /// Shortest time between two rounds of deltas to one client.
     pub interval: Duration,
@@ -191,7 +192,7 @@ impl Encoder {
     }
 
     pub(super) fn delta(self, id: u32, delta: &Delta) -> String {
-        let removed: usize = delta.remove.iter().map(|key| key.len() + 3).sum();
+        let removed: usize = delta.remove.iter().map(|key| key_bytes(key)).sum();
         let mut text = self.open("delta", rows_bytes(&delta.upsert) + removed);
         let _ = write!(text, r#","id":{id}"#);
         push_position(&mut text, delta.at);
@@ -206,7 +207,22 @@ impl Encoder {
 }
 
 fn rows_bytes(rows: &[KeyedRow]) -> usize {
-    rows.iter().map(|(key, row)| key.len() + row.len() + 6).sum()
+    rows.iter().map(|(key, row)| row_bytes(key, row)).sum()
+}
+
+/// How long a row is in a message, at most.
+pub(super) fn row_bytes(key: &str, row: &str) -> usize {
+    key_bytes(key) + row.len() + 3
+}
+
+/// How long a key is in a message, at most, with its quotes and a comma.
+pub(super) fn key_bytes(key: &str) -> usize {
+    let bytes = key.bytes().map(|byte| match byte {
+        0..0x20 => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    });
+    bytes.sum::<usize>() + 3
 }
 
 fn push_position(text: &mut String, at: Position) {

@@ -6,10 +6,11 @@ use super::connections::Slot;
 use super::handshake::Handshake;
 use super::hub::{Hub, View};
 use super::protocol::{self, Limits, Position};
+use super::room::Room;
 use super::server::Stats;
 use super::session;
 use axum::body::Body;
-use axum::extract::{Path, Request, State, WebSocketUpgrade};
+use axum::extract::{Path, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
@@ -22,9 +23,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
-/// Clients say little; a session keeps so much to read into.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
-
 /// What every request may use.
 #[derive(Clone)]
 pub(super) struct Shared {
@@ -36,6 +34,7 @@ pub(super) struct Shared {
     pub(super) allow_remote: bool,
     /// One permit per session. Bound: [`Limits::sessions`]; who finds none is refused.
     pub(super) sessions: Arc<Semaphore>,
+    pub(super) room: Room,
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -110,22 +109,16 @@ fn is_local(host: &Authority) -> bool {
 async fn socket(
     State(shared): State<Shared>,
     Extension(slot): Extension<Slot>,
-    _: Handshake,
-    upgrade: WebSocketUpgrade,
+    handshake: Handshake,
 ) -> Response {
     let Ok(permit) = shared.sessions.clone().try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many connections\n").into_response();
     };
-    let Shared { hub, limits, stop, .. } = shared;
-    upgrade
-        .protocols([protocol::NAME])
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .max_message_size(limits.message_bytes)
-        .max_frame_size(limits.message_bytes)
-        .on_upgrade(async move |socket| {
-            session::serve(socket, hub, limits, stop).await;
-            drop((permit, slot));
-        })
+    let Shared { hub, limits, room, stop, .. } = shared;
+    handshake.accept(&limits, async move |socket| {
+        session::serve(socket, hub, limits, room, stop).await;
+        drop((permit, slot));
+    })
 }
 
 async fn file(State(shared): State<Shared>, uri: Uri, headers: HeaderMap) -> Response {

@@ -9,7 +9,7 @@
 //! which no change upsets, and is told what changed meanwhile when it has been told of all.
 
 use super::bell::Bell;
-use super::protocol::Position;
+use super::protocol::{Position, key_bytes, row_bytes};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use waystream_engine::time::Epoch;
@@ -57,13 +57,26 @@ pub(super) enum Changes {
     Delta(Delta),
     /// Removals the reader has not seen are forgotten: its snapshot begins anew.
     Lost,
+    /// The next row is longer than a frame: so many bytes. Nothing moved.
+    TooLong(usize),
 }
 
-/// How much one delta may hold.
+/// How much one frame may hold; it ends before the row that would pass it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FrameSize {
     pub(super) rows: usize,
     pub(super) bytes: usize,
+}
+
+impl FrameSize {
+    /// Takes a row from what is left, if it fits.
+    fn take(&mut self, bytes: usize) -> bool {
+        let left = self.rows.checked_sub(1).zip(self.bytes.checked_sub(bytes));
+        if let Some((rows, bytes)) = left {
+            *self = Self { rows, bytes };
+        }
+        left.is_some()
+    }
 }
 
 #[derive(Debug)]
@@ -235,16 +248,21 @@ impl Table {
         let Some(&Reader { seen, walk, .. }) = self.readers.get(&reader) else {
             return Changes::Delta(Delta { at: self.at, last: true, ..Delta::default() });
         };
-        let (seen, walk, changes) = if seen < self.forgotten {
-            (self.at.seq, Walk::Through(0), Changes::Lost)
+        let next = if seen < self.forgotten {
+            Ok((self.at.seq, Walk::Through(0), Changes::Lost))
         } else if let Walk::Through(born) = walk {
-            let (walk, chunk) = self.rows_after(born, seen, size);
-            (seen, walk, Changes::Rows(chunk))
+            let chunk = self.rows_after(born, seen, size);
+            chunk.map(|(walk, chunk)| (seen, walk, Changes::Rows(chunk)))
         } else {
-            let mut delta = self.changes_after(seen, size);
-            delta.ends_snapshot = delta.last && walk == Walk::CatchingUp;
-            let walk = if delta.last { Walk::Done } else { walk };
-            (delta.at.seq, walk, Changes::Delta(delta))
+            self.changes_after(seen, size).map(|mut delta| {
+                delta.ends_snapshot = delta.last && walk == Walk::CatchingUp;
+                let walk = if delta.last { Walk::Done } else { walk };
+                (delta.at.seq, walk, Changes::Delta(delta))
+            })
+        };
+        let (seen, walk, changes) = match next {
+            Ok(next) => next,
+            Err(bytes) => return Changes::TooLong(bytes),
         };
         if let Some(reader) = self.readers.get_mut(&reader) {
             (reader.seen, reader.walk) = (seen, walk);
@@ -252,51 +270,57 @@ impl Table {
         changes
     }
 
-    /// Rows born after one change, and up to where their reader began.
-    fn rows_after(&self, born: u64, seen: u64, size: FrameSize) -> (Walk, Chunk) {
+    /// Rows born after one change, and up to where their reader began; or how long the next is.
+    fn rows_after(
+        &self,
+        mut born: u64,
+        seen: u64,
+        mut left: FrameSize,
+    ) -> Result<(Walk, Chunk), usize> {
         let at = Position { seq: seen, ..self.at };
         let mut chunk = Chunk { at, rows: Vec::new(), first: born == 0, last: false };
-        let (mut born, mut bytes) = (born, 0);
         let first = self.births.partition_point(|entry| entry.changed <= born);
         for entry in self.births.range(first..).take_while(|entry| entry.changed <= seen) {
             let row = self.rows.get(&entry.key).filter(|row| row.born == entry.changed);
             let Some(text) = row.and_then(|row| row.text.as_ref()) else { continue };
-            if chunk.rows.len() >= size.rows || bytes >= size.bytes {
-                return (Walk::Through(born), chunk);
+            let bytes = row_bytes(&entry.key, text);
+            if !left.take(bytes) {
+                let walk = Walk::Through(born);
+                return if chunk.rows.is_empty() { Err(bytes) } else { Ok((walk, chunk)) };
             }
             born = entry.changed;
-            bytes += entry.key.len() + text.len();
             chunk.rows.push((entry.key.clone(), text.clone()));
         }
         chunk.last = seen == self.at.seq;
-        (if chunk.last { Walk::Done } else { Walk::CatchingUp }, chunk)
+        Ok((if chunk.last { Walk::Done } else { Walk::CatchingUp }, chunk))
     }
 
-    fn changes_after(&self, seen: u64, size: FrameSize) -> Delta {
+    /// What changed after a position, or how long the next row is.
+    fn changes_after(&self, seen: u64, mut left: FrameSize) -> Result<Delta, usize> {
         let mut delta = Delta { at: self.at, last: true, ..Delta::default() };
-        let mut bytes = 0;
         let first = self.log.partition_point(|entry| entry.changed <= seen);
         for entry in self.log.range(first..) {
             let Some(row) = self.rows.get(&entry.key) else { continue };
-            if row.changed != entry.changed {
+            let unknown = row.text.is_none() && row.born > seen;
+            if row.changed != entry.changed || unknown {
                 continue;
             }
-            if delta.upsert.len() + delta.remove.len() >= size.rows || bytes >= size.bytes {
+            let key = &entry.key;
+            let bytes =
+                row.text.as_ref().map_or_else(|| key_bytes(key), |text| row_bytes(key, text));
+            if !left.take(bytes) {
                 delta.last = false;
-                break;
+                let empty = delta.upsert.is_empty() && delta.remove.is_empty();
+                return if empty { Err(bytes) } else { Ok(delta) };
             }
             delta.at.seq = entry.changed;
-            bytes += entry.key.len() + row.text.as_ref().map_or(0, |text| text.len());
             match &row.text {
-                Some(text) => delta.upsert.push((entry.key.clone(), text.clone())),
-                None if row.born <= seen => delta.remove.push(entry.key.clone()),
-                None => {}
+                Some(text) => delta.upsert.push((key.clone(), text.clone())),
+                None => delta.remove.push(key.clone()),
             }
         }
-        if delta.last {
-            delta.at = self.at;
-        }
-        delta
+        delta.at = self.at;
+        Ok(delta)
     }
 
     /// Forgets a reader; with the last one goes the log.

@@ -266,6 +266,30 @@ fn sessions_that_subscribe_and_never_read_hold_no_rows() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_never_read_a_long_row_make_way_for_who_reads() {
+    const LONG_BYTES: usize = 4 << 20;
+    let _turn = MEASURING.lock().await;
+    let hub = Hub::new(7);
+    let view = hub.view("live");
+    view.upsert("a", format!("\"{}\"", "é".repeat(LONG_BYTES / 2)));
+    let server = serve(&hub, |_| {});
+    let (mut deaf, before) = (Vec::new(), resident_bytes());
+    for _ in 0..100 {
+        let mut raw = Raw::greeted(server.address());
+        raw.send(&frame(TEXT, br#"{"type":"subscribe","id":1,"view":"live"}"#));
+        deaf.push(raw);
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < 40 * LONG_BYTES, "{grown} bytes for {} sessions", deaf.len());
+    let mut reads = Client::subscribed(server.address(), "live").await;
+    reads.fold_until(&view).await;
+    view.upsert("b", "1");
+    reads.fold_until(&view).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscriber_that_never_reads_costs_what_it_looks_at_and_not_what_passes() {
     let _turn = MEASURING.lock().await;
     let hub = Hub::new(7);

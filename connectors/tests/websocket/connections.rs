@@ -122,7 +122,7 @@ fn what_is_no_sound_handshake_is_refused() {
         (version("12"), "426"),
         (version("13, 8"), "426"),
         (version("8\r\nSec-WebSocket-Version: 13"), "426"),
-        (sound.to_owned(), "400"),
+        (sound.to_owned(), "426"),
         (key("short"), "400"),
         (key("dGhlIHNhbXBsZSBub25j"), "400"),
         (key("dGhlIHNhbXBsZSBub25jZSE="), "400"),
