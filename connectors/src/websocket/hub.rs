@@ -5,7 +5,7 @@
 
 use super::bell::Bell;
 use super::protocol::Position;
-use super::table::{Changes, FrameSize, KeyedRow, Snapshot, Table};
+use super::table::{Changes, FrameSize, KeyedRow, Table};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -179,10 +179,10 @@ impl View {
         (table.at(), table.all())
     }
 
-    /// Registers a reader and takes its snapshot under the same lock.
-    pub(super) fn subscribe(&self, bell: Arc<Bell>) -> (Subscription, Snapshot) {
-        let (reader, snapshot) = lock(&self.table).register(bell);
-        (Subscription { view: self.clone(), reader }, snapshot)
+    /// Registers a reader, which is first told of all rows.
+    pub(super) fn subscribe(&self, bell: Arc<Bell>) -> Subscription {
+        let reader = lock(&self.table).register(bell);
+        Subscription { view: self.clone(), reader }
     }
 }
 
@@ -222,14 +222,9 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// What changed since the last call, at most one frame.
+    /// What it is told after the last call, at most one frame.
     pub(super) fn changes(&self, size: FrameSize) -> Changes {
         lock(&self.view.table).changes(self.reader, size)
-    }
-
-    /// All rows again, after changes were lost.
-    pub(super) fn snapshot(&self) -> Snapshot {
-        lock(&self.view.table).snapshot(self.reader)
     }
 }
 

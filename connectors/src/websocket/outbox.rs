@@ -1,32 +1,35 @@
 //! What one client is still to be sent: its subscriptions, and whose turn it is.
 //!
-//! Nothing is kept per message. A subscription is a position in its view, and the one snapshot
-//! being sent is the only rows an outbox holds.
+//! Nothing is kept per message, and no rows: a subscription is a position in its view, also while
+//! its snapshot is sent. All that a session holds for a client that does not read is one message of
+//! 64 KiB and the buffers it is written from, or a longer row, of which the [`Room`](super::room)
+//! bounds how many there are.
 
 use super::bell::Bell;
 use super::hub::{Hub, Subscription, View};
-use super::protocol::{Encoder, Position, Refusal, SnapshotChunk};
-use super::table::{Changes, FrameSize, KeyedRow, Snapshot};
+use super::protocol::{Encoder, Position, Refusal};
+use super::table::{Changes, Chunk, FrameSize};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// One frame at most; a frame ends with the row that passes it.
-const FRAME: FrameSize = FrameSize { rows: 4_096, bytes: 64 * 1024 };
+/// Rows of one frame at most.
+const FRAME_ROWS: usize = 4_096;
+
+/// What is to be sent next.
+#[derive(Debug)]
+pub(super) enum Next {
+    Frame(String),
+    /// A row that needs a frame of so many bytes.
+    TooLong(usize),
+    /// Nothing more in this round.
+    Over,
+}
 
 #[derive(Debug)]
 struct Stream {
     view: View,
     /// `None` until its first turn.
     subscription: Option<Subscription>,
-}
-
-/// A snapshot under way.
-#[derive(Debug)]
-struct Sending {
-    id: u32,
-    at: Position,
-    rows: Vec<KeyedRow>,
-    sent: usize,
 }
 
 /// The outgoing side of one session.
@@ -38,7 +41,8 @@ pub(super) struct Outbox {
     streams: BTreeMap<u32, Stream>,
     /// Subscriptions left in this round. Bound: the subscriptions; nobody waits.
     turns: VecDeque<u32>,
-    sending: Option<Sending>,
+    /// Whose snapshot is complete with the frame before, and where.
+    complete: Option<(u32, Position)>,
     limit: usize,
 }
 
@@ -51,7 +55,7 @@ impl Outbox {
             encoder,
             streams: BTreeMap::new(),
             turns: VecDeque::new(),
-            sending: None,
+            complete: None,
             limit,
         }
     }
@@ -64,7 +68,7 @@ impl Outbox {
         &self.bell
     }
 
-    /// Adds a subscription; its snapshot is taken when its turn comes.
+    /// Adds a subscription; it begins when its turn comes.
     pub(super) fn subscribe(&mut self, id: u32, view: &str) -> Result<(), Refusal> {
         let refuse = |code, message, retry| Err(Refusal { id, code, message, retry });
         if self.streams.contains_key(&id) {
@@ -88,7 +92,7 @@ impl Outbox {
     pub(super) fn unsubscribe(&mut self, id: u32) {
         self.streams.remove(&id);
         self.turns.retain(|turn| *turn != id);
-        self.sending.take_if(|sending| sending.id == id);
+        self.complete.take_if(|(complete, _)| *complete == id);
     }
 
     /// Begins a round: every subscription gets its turn.
@@ -98,72 +102,51 @@ impl Outbox {
         self.turns.extend(self.streams.keys());
     }
 
-    /// The next frame of the round, or `None` when it is over.
-    pub(super) fn next_frame(&mut self) -> Option<String> {
+    /// The next frame of the round, of rows that are so long at most.
+    pub(super) fn next_frame(&mut self, bytes: usize) -> Next {
+        let size = FrameSize { rows: FRAME_ROWS, bytes };
         loop {
-            if let Some(frame) = self.next_chunk() {
-                return Some(frame);
+            if let Some((id, at)) = self.complete.take() {
+                let end = Chunk { at, rows: Vec::new(), first: false, last: true };
+                return Next::Frame(self.rows(id, &end));
             }
-            let id = *self.turns.front()?;
-            let Some(stream) = self.streams.get_mut(&id) else {
-                self.turns.pop_front();
-                continue;
-            };
-            let Some(subscription) = &stream.subscription else {
-                let (subscription, snapshot) = stream.view.subscribe(self.bell.clone());
-                stream.subscription = Some(subscription);
-                self.send(id, snapshot);
-                continue;
-            };
-            match subscription.changes(FRAME) {
+            let Some(id) = self.turns.pop_front() else { return Next::Over };
+            let Some(stream) = self.streams.get_mut(&id) else { continue };
+            let begin = || stream.view.subscribe(self.bell.clone());
+            // Whoever has more waits behind the others.
+            match stream.subscription.get_or_insert_with(begin).changes(size) {
+                Changes::TooLong(bytes) => {
+                    self.turns.push_front(id);
+                    return Next::TooLong(bytes);
+                }
                 Changes::Lost => {
-                    let snapshot = subscription.snapshot();
-                    self.send(id, snapshot);
-                    return Some(self.encoder.reset(id, "too far behind; a snapshot follows"));
+                    self.turns.push_back(id);
+                    let reason = "too far behind; a snapshot follows";
+                    return Next::Frame(self.encoder.reset(id, reason));
+                }
+                Changes::Rows(chunk) => {
+                    if !chunk.last {
+                        self.turns.push_back(id);
+                    }
+                    return Next::Frame(self.rows(id, &chunk));
                 }
                 Changes::Delta(delta) => {
-                    // Whoever has more waits behind the others.
-                    self.turns.pop_front();
                     if !delta.last {
                         self.turns.push_back(id);
                     }
+                    if delta.ends_snapshot {
+                        self.complete = Some((id, delta.at));
+                    }
                     if !(delta.upsert.is_empty() && delta.remove.is_empty()) {
-                        return Some(self.encoder.delta(id, &delta));
+                        return Next::Frame(self.encoder.delta(id, &delta));
                     }
                 }
             }
         }
     }
 
-    fn send(&mut self, id: u32, snapshot: Snapshot) {
-        let Snapshot { at, rows } = snapshot;
-        self.sending = Some(Sending { id, at, rows, sent: 0 });
-    }
-
-    fn next_chunk(&mut self) -> Option<String> {
-        let sending = self.sending.as_mut()?;
-        let rest = &sending.rows[sending.sent..];
-        let mut bytes = 0;
-        let fits = rest.iter().take(FRAME.rows).take_while(|(key, row)| {
-            let fits = bytes < FRAME.bytes;
-            bytes += key.len() + row.len();
-            fits
-        });
-        let count = fits.count();
-        let last = count == rest.len();
-        let chunk = SnapshotChunk {
-            id: sending.id,
-            view: self.streams.get(&sending.id).map_or("", |stream| stream.view.name()),
-            at: sending.at,
-            rows: &rest[..count],
-            first: sending.sent == 0,
-            last,
-        };
-        let frame = self.encoder.snapshot(&chunk);
-        sending.sent += count;
-        if last {
-            self.sending = None;
-        }
-        Some(frame)
+    fn rows(&self, id: u32, chunk: &Chunk) -> String {
+        let view = self.streams.get(&id).map_or("", |stream| stream.view.name());
+        self.encoder.snapshot(id, view, chunk)
     }
 }

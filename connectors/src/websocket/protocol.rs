@@ -16,9 +16,10 @@
 //! ```
 //! A snapshot replaces what the client holds of the subscription, beginning with the frame that
 //! says `first`. With `last` the client holds the view exactly as it is at `at`, which includes
-//! the change numbered `seq`; without it more frames follow at once.
+//! the change numbered `seq`; without it more frames follow at once. Rows of a snapshot come as
+//! they are by then, and what changed under way comes as deltas before the frame that says `last`.
 
-use super::table::{Delta, KeyedRow};
+use super::table::{Chunk, Delta, KeyedRow};
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -40,8 +41,9 @@ pub struct Position {
 pub mod close_code {
     /// The server stops or restarts.
     pub const GOING_AWAY: u16 = 3000;
-    /// The client did not take one frame (64 KiB, or one row if that is longer) within 30 s. It
-    /// mostly sees 1006: the close frame waits behind what it did not read.
+    /// The client did not take one message (64 KiB, or one row if that is longer) within 30 s. It
+    /// mostly sees 1006: the close frame waits behind what it did not read. So does one whose long
+    /// row has to make way for those of others.
     pub const TOO_SLOW: u16 = 3001;
     /// No pong within 10 s of a ping.
     pub const NO_PONG: u16 = 3002;
@@ -80,7 +82,7 @@ pub struct Limits {
     pub ping: Duration,
     /// Wait for the pong.
     pub pong: Duration,
-    /// A client that does not take one frame in so long is closed.
+    /// A client that does not take one message in so long is closed.
     pub drain: Duration,
     /// Shortest time between two rounds of deltas to one client.
     pub interval: Duration,
@@ -177,8 +179,8 @@ impl Encoder {
         text + "}"
     }
 
-    pub(super) fn snapshot(self, chunk: &SnapshotChunk<'_>) -> String {
-        let SnapshotChunk { id, view, at, rows, first, last } = chunk;
+    pub(super) fn snapshot(self, id: u32, view: &str, chunk: &Chunk) -> String {
+        let Chunk { at, rows, first, last } = chunk;
         let mut text = self.open("snapshot", rows_bytes(rows));
         let _ = write!(text, r#","id":{id},"view":"#);
         push_string(&mut text, view);
@@ -190,7 +192,7 @@ impl Encoder {
     }
 
     pub(super) fn delta(self, id: u32, delta: &Delta) -> String {
-        let removed: usize = delta.remove.iter().map(|key| key.len() + 3).sum();
+        let removed: usize = delta.remove.iter().map(|key| key_bytes(key)).sum();
         let mut text = self.open("delta", rows_bytes(&delta.upsert) + removed);
         let _ = write!(text, r#","id":{id}"#);
         push_position(&mut text, delta.at);
@@ -198,24 +200,29 @@ impl Encoder {
         push_rows(&mut text, &delta.upsert);
         text.push_str(r#","remove":["#);
         separated(&mut text, &delta.remove, |text, key| push_string(text, key));
-        let _ = write!(text, r#"],"last":{}}}"#, delta.last);
+        // The frame that ends a snapshot is one of its own.
+        let _ = write!(text, r#"],"last":{}}}"#, delta.last && !delta.ends_snapshot);
         text
     }
 }
 
-/// One frame of a snapshot.
-#[derive(Debug)]
-pub(super) struct SnapshotChunk<'a> {
-    pub(super) id: u32,
-    pub(super) view: &'a str,
-    pub(super) at: Position,
-    pub(super) rows: &'a [KeyedRow],
-    pub(super) first: bool,
-    pub(super) last: bool,
+fn rows_bytes(rows: &[KeyedRow]) -> usize {
+    rows.iter().map(|(key, row)| row_bytes(key, row)).sum()
 }
 
-fn rows_bytes(rows: &[KeyedRow]) -> usize {
-    rows.iter().map(|(key, row)| key.len() + row.len() + 6).sum()
+/// How long a row is in a message, at most.
+pub(super) fn row_bytes(key: &str, row: &str) -> usize {
+    key_bytes(key) + row.len() + 3
+}
+
+/// How long a key is in a message, at most, with its quotes and a comma.
+pub(super) fn key_bytes(key: &str) -> usize {
+    let bytes = key.bytes().map(|byte| match byte {
+        0..0x20 => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    });
+    bytes.sum::<usize>() + 3
 }
 
 fn push_position(text: &mut String, at: Position) {
@@ -264,13 +271,18 @@ mod tests {
     fn frames_are_json_with_escaped_keys() {
         let at = Position { epoch: 3, seq: 41 };
         let rows = [(Arc::from("a\"\n"), Arc::from(r#"{"lat":1}"#))];
-        let chunk =
-            SnapshotChunk { id: 1, view: "live", at, rows: &rows, first: true, last: false };
+        let chunk = Chunk { at, rows: rows.to_vec(), first: true, last: false };
         let encoder = Encoder { generation: 7 };
-        let delta = Delta { at, upsert: rows.to_vec(), remove: vec![Arc::from("b")], last: true };
+        let delta = Delta {
+            at,
+            upsert: rows.to_vec(),
+            remove: vec![Arc::from("b")],
+            last: true,
+            ends_snapshot: false,
+        };
         expect![[r#"
             {"type":"snapshot","generation":7,"id":1,"view":"live","at":{"epoch":3,"seq":41},"rows":[["a\"\n",{"lat":1}]],"first":true,"last":false}
             {"type":"delta","generation":7,"id":1,"at":{"epoch":3,"seq":41},"upsert":[["a\"\n",{"lat":1}]],"remove":["b"],"last":true}"#]]
-        .assert_eq(&format!("{}\n{}", encoder.snapshot(&chunk), encoder.delta(1, &delta)));
+        .assert_eq(&format!("{}\n{}", encoder.snapshot(1, "live", &chunk), encoder.delta(1, &delta)));
     }
 }

@@ -3,12 +3,14 @@
 use super::assets::Asset;
 use super::bodies::{self, Bodies, Version};
 use super::connections::Slot;
+use super::handshake::Handshake;
 use super::hub::{Hub, View};
 use super::protocol::{self, Limits, Position};
+use super::room::Room;
 use super::server::Stats;
 use super::session;
 use axum::body::Body;
-use axum::extract::{Path, Request, State, WebSocketUpgrade};
+use axum::extract::{Path, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
@@ -32,6 +34,7 @@ pub(super) struct Shared {
     pub(super) allow_remote: bool,
     /// One permit per session. Bound: [`Limits::sessions`]; who finds none is refused.
     pub(super) sessions: Arc<Semaphore>,
+    pub(super) room: Room,
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -50,21 +53,22 @@ pub(super) fn router(shared: Shared) -> Router {
 }
 
 /// Refuses what another site's page sends: a foreign `Origin`, and on loopback a foreign `Host`
-/// (a name that was rebound to this machine). Of two hosts a proxy may have judged the other.
+/// (a name that was rebound to this machine). What is no host, or two of which a proxy may have
+/// judged the other, is no request.
 async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    if headers.get_all(header::HOST).iter().count() > 1 {
-        return (StatusCode::BAD_REQUEST, "a request has one Host\n").into_response();
-    }
-    let host = text(headers, header::HOST).or(request.uri().authority().map(Authority::as_str));
-    if !shared.allow_remote && !host.is_some_and(is_local) {
+    let Some(host) = host(&request) else {
+        return (StatusCode::BAD_REQUEST, "a request has one Host: a name and perhaps a port\n")
+            .into_response();
+    };
+    if !shared.allow_remote && !is_local(&host) {
         return (StatusCode::FORBIDDEN, "this server answers to local names only\n")
             .into_response();
     }
     if let Some(origin) = text(headers, header::ORIGIN) {
         let origin = origin.parse::<Uri>().ok();
-        let authority = origin.as_ref().and_then(Uri::authority).map(Authority::as_str);
-        if authority.is_none() || authority != host {
+        // Authorities are equal whatever their case.
+        if origin.as_ref().and_then(Uri::authority) != Some(&host) {
             return (StatusCode::FORBIDDEN, "requests from other origins are refused\n")
                 .into_response();
         }
@@ -85,9 +89,18 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn is_local(host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
-    let name = authority.host().trim_matches(['[', ']']);
+/// The host a request names, by RFC 9110, section 7.2: one, and without a user.
+fn host(request: &Request) -> Option<Authority> {
+    let mut named = request.headers().get_all(header::HOST).iter();
+    let host = match named.next() {
+        Some(host) => Authority::try_from(host.as_bytes()).ok()?,
+        None => request.uri().authority()?.clone(),
+    };
+    (named.next().is_none() && !host.as_str().contains('@')).then_some(host)
+}
+
+fn is_local(host: &Authority) -> bool {
+    let name = host.host().trim_matches(['[', ']']).to_ascii_lowercase();
     name == "localhost"
         || name.ends_with(".localhost")
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -96,20 +109,16 @@ fn is_local(host: &str) -> bool {
 async fn socket(
     State(shared): State<Shared>,
     Extension(slot): Extension<Slot>,
-    upgrade: WebSocketUpgrade,
+    handshake: Handshake,
 ) -> Response {
     let Ok(permit) = shared.sessions.clone().try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many connections\n").into_response();
     };
-    let Shared { hub, limits, stop, .. } = shared;
-    upgrade
-        .protocols([protocol::NAME])
-        .max_message_size(limits.message_bytes)
-        .max_frame_size(limits.message_bytes)
-        .on_upgrade(async move |socket| {
-            session::serve(socket, hub, limits, stop).await;
-            drop((permit, slot));
-        })
+    let Shared { hub, limits, room, stop, .. } = shared;
+    handshake.accept(&limits, async move |socket| {
+        session::serve(socket, hub, limits, room, stop).await;
+        drop((permit, slot));
+    })
 }
 
 async fn file(State(shared): State<Shared>, uri: Uri, headers: HeaderMap) -> Response {

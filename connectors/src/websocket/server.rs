@@ -5,6 +5,7 @@ use super::bodies::Bodies;
 use super::connections::{Connections, affordable};
 use super::hub::Hub;
 use super::protocol::Limits;
+use super::room::Room;
 use super::routes::{Shared, router};
 use super::session::stopped;
 use std::fmt;
@@ -193,6 +194,7 @@ fn shared(hub: Hub, config: ServerConfig, stop: watch::Receiver<bool>) -> Shared
         bodies: Bodies::default(),
         limits,
         allow_remote: config.allow_remote,
+        room: Room::default(),
         sessions: Arc::new(Semaphore::new(limits.sessions())),
         stop,
     }

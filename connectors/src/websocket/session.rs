@@ -1,14 +1,27 @@
 //! One connected client: reads its messages, sends its frames, and ends it for a stated reason.
 
+use super::handshake::Socket;
 use super::hub::Hub;
-use super::outbox::Outbox;
+use super::outbox::{Next, Outbox};
 use super::protocol::{ClientMessage, Limits, Refusal, close_code};
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use super::room::Room;
+use axum::body::Bytes;
 use futures_util::SinkExt as _;
 use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
+use std::iter;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+/// Rows of one message; a row that is longer is a message of its own, and needs room first.
+const MESSAGE_BYTES: usize = 64 * 1024;
+
+/// A frame of a message. The buffer it is written from stays with the session.
+const FRAME_BYTES: usize = 80 * 1024;
 
 /// A send that takes longer had to wait for the client to read, which shows that it reads.
 const WAITED: Duration = Duration::from_millis(20);
@@ -21,15 +34,18 @@ const CLOSING: Duration = Duration::from_secs(1);
 enum End {
     /// The client left, or the connection broke.
     Gone,
+    /// Its row makes way for those of others. Nothing can be said: it would wait behind the row.
+    MakesWay,
     /// The server closes it.
     Close(u16, &'static str),
 }
 
 /// Serves one client until it leaves, breaks a rule, or the server stops.
 pub(super) async fn serve(
-    socket: WebSocket,
+    socket: Socket,
     hub: Hub,
     limits: Limits,
+    room: Room,
     stop: watch::Receiver<bool>,
 ) {
     let (sink, mut incoming) = socket.split();
@@ -37,6 +53,7 @@ pub(super) async fn serve(
     let mut session = Session {
         outbox: Outbox::new(hub, limits.subscriptions),
         sink,
+        room,
         limits,
         greeted: false,
         seen: now,
@@ -50,7 +67,7 @@ pub(super) async fn serve(
     let end = session.run(&mut incoming, stop).await;
     tracing::debug!(?end, "a client's session ended");
     if let End::Close(code, reason) = end {
-        let frame = CloseFrame { code, reason: reason.into() };
+        let frame = CloseFrame { code: code.into(), reason: reason.into() };
         let closing = async {
             let _ = session.sink.send(Message::Close(Some(frame))).await;
             // The client's own close frame, or the end of what it was still sending, if it ends.
@@ -75,7 +92,8 @@ enum Round {
 #[derive(Debug)]
 struct Session {
     outbox: Outbox,
-    sink: SplitSink<WebSocket, Message>,
+    sink: SplitSink<Socket, Message>,
+    room: Room,
     limits: Limits,
     greeted: bool,
     /// When the client last showed that it lives.
@@ -92,7 +110,7 @@ struct Session {
 impl Session {
     async fn run(
         &mut self,
-        incoming: &mut SplitStream<WebSocket>,
+        incoming: &mut SplitStream<Socket>,
         mut stop: watch::Receiver<bool>,
     ) -> End {
         loop {
@@ -124,7 +142,7 @@ impl Session {
         }
     }
 
-    async fn take(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+    async fn take(&mut self, message: Option<Result<Message, Error>>) -> Result<(), End> {
         self.count()?;
         let text = match message {
             Some(Ok(Message::Text(text))) => text,
@@ -135,18 +153,20 @@ impl Session {
             Some(Ok(Message::Ping(_))) => {
                 self.seen = Instant::now();
                 // Its answer has to leave before the next is heard: answers must not pile up.
-                return self.drain(None).await;
+                return self.drain(iter::empty()).await;
             }
             Some(Ok(Message::Binary(_))) => {
                 return Err(End::Close(close_code::BAD_MESSAGE, "messages are text"));
             }
-            Some(Err(error)) if error.to_string().contains("too long") => {
+            Some(Err(Error::Capacity(_))) => {
                 return Err(End::Close(close_code::TOO_LARGE, "a message is above 64 KiB"));
             }
-            Some(Err(error)) if !is_of_the_network(&error) => {
+            Some(Err(Error::Io(_)) | Ok(Message::Close(_) | Message::Frame(_))) | None => {
+                return Err(End::Gone);
+            }
+            Some(Err(_)) => {
                 return Err(End::Close(close_code::BAD_MESSAGE, "a frame breaks RFC 6455"));
             }
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
         };
         self.seen = Instant::now();
         let Ok(message) = serde_json::from_str(&text) else {
@@ -216,25 +236,40 @@ impl Session {
             self.outbox.begin_round();
             self.round = Round::Open;
         }
-        if let Some(frame) = self.outbox.next_frame() {
-            return self.send(frame).await;
+        match self.outbox.next_frame(MESSAGE_BYTES) {
+            Next::Frame(frame) => self.send(frame).await,
+            Next::TooLong(bytes) => self.send_long(bytes).await,
+            Next::Over => {
+                self.round = Round::Asleep;
+                self.next_round = Instant::now() + self.limits.interval;
+                Ok(())
+            }
         }
-        self.round = Round::Asleep;
-        self.next_round = Instant::now() + self.limits.interval;
-        Ok(())
     }
 
-    async fn send(&mut self, frame: String) -> Result<(), End> {
-        self.drain(Some(Message::Text(frame.into()))).await
+    /// Sends a row that is longer than a message, once there is room for it.
+    async fn send_long(&mut self, bytes: usize) -> Result<(), End> {
+        let Some(held) = self.room.take(bytes).await else { return Ok(()) };
+        // By now the row may be longer still, and waits again.
+        let Next::Frame(frame) = self.outbox.next_frame(bytes) else { return Ok(()) };
+        tokio::select! {
+            biased;
+            sent = self.send(frame) => sent,
+            () = held.makes_way() => Err(End::MakesWay),
+        }
     }
 
-    /// Waits until everything has left, the last message too.
-    async fn drain(&mut self, last: Option<Message>) -> Result<(), End> {
+    async fn send(&mut self, message: String) -> Result<(), End> {
+        self.drain(frames(message)).await
+    }
+
+    /// Waits until everything has left, these messages too.
+    async fn drain(&mut self, messages: impl Iterator<Item = Message>) -> Result<(), End> {
         let begun = Instant::now();
         let sink = &mut self.sink;
         let sending = async {
-            if let Some(message) = last {
-                sink.feed(message).await?;
+            for message in messages {
+                sink.send(message).await?;
             }
             sink.flush().await
         };
@@ -253,16 +288,16 @@ impl Session {
     }
 }
 
-/// Whether the connection broke, so that nothing can be said any more.
-fn is_of_the_network(error: &axum::Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if error.is::<std::io::Error>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+/// A message in frames of [`FRAME_BYTES`] at most.
+fn frames(message: String) -> impl Iterator<Item = Message> + Send {
+    let mut rest = Bytes::from(message);
+    let mut kind = Data::Text;
+    iter::from_fn(move || {
+        let part = rest.split_to(rest.len().min(FRAME_BYTES));
+        let frame = Frame::message(part, OpCode::Data(kind), rest.is_empty());
+        kind = Data::Continue;
+        (!frame.payload().is_empty()).then_some(Message::Frame(frame))
+    })
 }
 
 /// Ready when the server stops.

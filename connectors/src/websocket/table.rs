@@ -4,9 +4,12 @@
 //! A reader is only a position: what waits for it are the keys whose last change lies beyond it,
 //! so a slow reader sees the latest value of each key and nothing is queued per reader. Without
 //! readers there is no log, and a change costs one map update.
+//!
+//! A snapshot is no copy either: a new reader walks the rows in the order in which they were born,
+//! which no change upsets, and is told what changed meanwhile when it has been told of all.
 
 use super::bell::Bell;
-use super::protocol::Position;
+use super::protocol::{Position, key_bytes, row_bytes};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use waystream_engine::time::Epoch;
@@ -21,11 +24,15 @@ const REMOVED_KEPT: usize = 65_536;
 /// A row as it is sent: its key and its JSON text, shared by all who get it.
 pub type KeyedRow = (Arc<str>, Arc<str>);
 
-/// All rows at one position, in the order of their last change.
+/// A part of all rows, each as it is now.
 #[derive(Debug)]
-pub(super) struct Snapshot {
+pub(super) struct Chunk {
+    /// Where the reader began; what changed since is told after all rows.
     pub(super) at: Position,
     pub(super) rows: Vec<KeyedRow>,
+    pub(super) first: bool,
+    /// Whether the reader now holds the table as it is at `at`; otherwise more is ready.
+    pub(super) last: bool,
 }
 
 /// What changed since a reader's last position.
@@ -37,22 +44,39 @@ pub(super) struct Delta {
     pub(super) remove: Vec<Arc<str>>,
     /// Whether the reader now holds the table as it is at `at`; otherwise more is ready.
     pub(super) last: bool,
+    /// Whether with it the reader has what it came for: all rows, at one position.
+    pub(super) ends_snapshot: bool,
 }
 
 /// What a reader gets when it asks for changes.
 #[derive(Debug)]
 pub(super) enum Changes {
+    /// Rows of its snapshot.
+    Rows(Chunk),
     /// The changes, perhaps none.
     Delta(Delta),
-    /// Removals the reader has not seen are forgotten: it needs a snapshot.
+    /// Removals the reader has not seen are forgotten: its snapshot begins anew.
     Lost,
+    /// The next row is longer than a frame: so many bytes. Nothing moved.
+    TooLong(usize),
 }
 
-/// How much one delta may hold.
+/// How much one frame may hold; it ends before the row that would pass it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FrameSize {
     pub(super) rows: usize,
     pub(super) bytes: usize,
+}
+
+impl FrameSize {
+    /// Takes a row from what is left, if it fits.
+    fn take(&mut self, bytes: usize) -> bool {
+        let left = self.rows.checked_sub(1).zip(self.bytes.checked_sub(bytes));
+        if let Some((rows, bytes)) = left {
+            *self = Self { rows, bytes };
+        }
+        left.is_some()
+    }
 }
 
 #[derive(Debug)]
@@ -64,15 +88,28 @@ struct Row {
     born: u64,
 }
 
+/// A key, and the change after which it stands here.
 #[derive(Debug)]
 struct Entry {
     changed: u64,
     key: Arc<str>,
 }
 
+/// How far a reader's snapshot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Walk {
+    /// Rows that were born up to this change are told. Those born after the reader's position are
+    /// none of its snapshot: their removal is told to those who had them as a change.
+    Through(u64),
+    /// All rows are told, but not all that changed meanwhile.
+    CatchingUp,
+    Done,
+}
+
 #[derive(Debug)]
 struct Reader {
     seen: u64,
+    walk: Walk,
     bell: Arc<Bell>,
 }
 
@@ -82,6 +119,9 @@ pub(super) struct Table {
     at: Position,
     rows: HashMap<Arc<str>, Row>,
     removed: usize,
+    /// Keys in the order in which they were born. Bound: twice the keys plus [`LOG_SLACK`]; nobody
+    /// waits, it is compacted.
+    births: VecDeque<Entry>,
     /// Changes in order. Bound: twice the keys plus [`LOG_SLACK`]; nobody waits, it is compacted.
     log: VecDeque<Entry>,
     compact_at: usize,
@@ -98,6 +138,7 @@ impl Default for Table {
             at: Position::default(),
             rows: HashMap::new(),
             removed: 0,
+            births: VecDeque::new(),
             log: VecDeque::new(),
             compact_at: LOG_SLACK,
             forgotten: 0,
@@ -124,10 +165,10 @@ impl Table {
         self.rows.get(key)?.text.clone()
     }
 
-    /// How many changes the log holds.
+    /// How many changes the log holds, and how many births are kept.
     #[cfg(test)]
-    pub(super) fn log_len(&self) -> usize {
-        self.log.len()
+    pub(super) fn lengths(&self) -> (usize, usize) {
+        (self.log.len(), self.births.len())
     }
 
     /// Marks `epoch` as committed: what follows belongs to the next one.
@@ -152,7 +193,10 @@ impl Table {
             row.text = text;
             row.changed = changed;
         } else {
-            self.rows.insert(Arc::from(key), Row { text, changed, born: changed });
+            let key = Arc::<str>::from(key);
+            self.births.push_back(Entry { changed, key: key.clone() });
+            self.rows.insert(key, Row { text, changed, born: changed });
+            self.compact_births();
         }
         self.note(key);
     }
@@ -180,20 +224,12 @@ impl Table {
         }
     }
 
-    /// Registers a reader, then takes its snapshot: nothing can come between.
-    pub(super) fn register(&mut self, bell: Arc<Bell>) -> (u64, Snapshot) {
+    /// Registers a reader, which is first told of all rows.
+    pub(super) fn register(&mut self, bell: Arc<Bell>) -> u64 {
         let reader = self.next_reader;
         self.next_reader += 1;
-        self.readers.insert(reader, Reader { seen: self.at.seq, bell });
-        (reader, self.snapshot(reader))
-    }
-
-    /// All rows, and the reader moved to where they stand.
-    pub(super) fn snapshot(&mut self, reader: u64) -> Snapshot {
-        if let Some(reader) = self.readers.get_mut(&reader) {
-            reader.seen = self.at.seq;
-        }
-        Snapshot { at: self.at, rows: self.all() }
+        self.readers.insert(reader, Reader { seen: self.at.seq, walk: Walk::Through(0), bell });
+        reader
     }
 
     /// All rows in the order of their last change.
@@ -207,37 +243,84 @@ impl Table {
         rows.into_iter().map(|(_, key, text)| (key, text)).collect()
     }
 
-    /// What changed since the reader's position, at most one frame of it; moves the position.
+    /// What a reader is told next, at most one frame of it; moves the reader.
     pub(super) fn changes(&mut self, reader: u64, size: FrameSize) -> Changes {
-        let mut delta = Delta { at: self.at, last: true, ..Delta::default() };
-        let Some(reader) = self.readers.get_mut(&reader) else { return Changes::Delta(delta) };
-        if reader.seen < self.forgotten {
-            return Changes::Lost;
+        let Some(&Reader { seen, walk, .. }) = self.readers.get(&reader) else {
+            return Changes::Delta(Delta { at: self.at, last: true, ..Delta::default() });
+        };
+        let next = if seen < self.forgotten {
+            Ok((self.at.seq, Walk::Through(0), Changes::Lost))
+        } else if let Walk::Through(born) = walk {
+            let chunk = self.rows_after(born, seen, size);
+            chunk.map(|(walk, chunk)| (seen, walk, Changes::Rows(chunk)))
+        } else {
+            self.changes_after(seen, size).map(|mut delta| {
+                delta.ends_snapshot = delta.last && walk == Walk::CatchingUp;
+                let walk = if delta.last { Walk::Done } else { walk };
+                (delta.at.seq, walk, Changes::Delta(delta))
+            })
+        };
+        let (seen, walk, changes) = match next {
+            Ok(next) => next,
+            Err(bytes) => return Changes::TooLong(bytes),
+        };
+        if let Some(reader) = self.readers.get_mut(&reader) {
+            (reader.seen, reader.walk) = (seen, walk);
         }
-        let mut bytes = 0;
-        let first = self.log.partition_point(|entry| entry.changed <= reader.seen);
+        changes
+    }
+
+    /// Rows born after one change, and up to where their reader began; or how long the next is.
+    fn rows_after(
+        &self,
+        mut born: u64,
+        seen: u64,
+        mut left: FrameSize,
+    ) -> Result<(Walk, Chunk), usize> {
+        let at = Position { seq: seen, ..self.at };
+        let mut chunk = Chunk { at, rows: Vec::new(), first: born == 0, last: false };
+        let first = self.births.partition_point(|entry| entry.changed <= born);
+        for entry in self.births.range(first..).take_while(|entry| entry.changed <= seen) {
+            let row = self.rows.get(&entry.key).filter(|row| row.born == entry.changed);
+            let Some(text) = row.and_then(|row| row.text.as_ref()) else { continue };
+            let bytes = row_bytes(&entry.key, text);
+            if !left.take(bytes) {
+                let walk = Walk::Through(born);
+                return if chunk.rows.is_empty() { Err(bytes) } else { Ok((walk, chunk)) };
+            }
+            born = entry.changed;
+            chunk.rows.push((entry.key.clone(), text.clone()));
+        }
+        chunk.last = seen == self.at.seq;
+        Ok((if chunk.last { Walk::Done } else { Walk::CatchingUp }, chunk))
+    }
+
+    /// What changed after a position, or how long the next row is.
+    fn changes_after(&self, seen: u64, mut left: FrameSize) -> Result<Delta, usize> {
+        let mut delta = Delta { at: self.at, last: true, ..Delta::default() };
+        let first = self.log.partition_point(|entry| entry.changed <= seen);
         for entry in self.log.range(first..) {
             let Some(row) = self.rows.get(&entry.key) else { continue };
-            if row.changed != entry.changed {
+            let unknown = row.text.is_none() && row.born > seen;
+            if row.changed != entry.changed || unknown {
                 continue;
             }
-            if delta.upsert.len() + delta.remove.len() >= size.rows || bytes >= size.bytes {
+            let key = &entry.key;
+            let bytes =
+                row.text.as_ref().map_or_else(|| key_bytes(key), |text| row_bytes(key, text));
+            if !left.take(bytes) {
                 delta.last = false;
-                break;
+                let empty = delta.upsert.is_empty() && delta.remove.is_empty();
+                return if empty { Err(bytes) } else { Ok(delta) };
             }
             delta.at.seq = entry.changed;
-            bytes += entry.key.len() + row.text.as_ref().map_or(0, |text| text.len());
             match &row.text {
-                Some(text) => delta.upsert.push((entry.key.clone(), text.clone())),
-                None if row.born <= reader.seen => delta.remove.push(entry.key.clone()),
-                None => {}
+                Some(text) => delta.upsert.push((key.clone(), text.clone())),
+                None => delta.remove.push(key.clone()),
             }
         }
-        if delta.last {
-            delta.at = self.at;
-        }
-        reader.seen = delta.at.seq;
-        Changes::Delta(delta)
+        delta.at = self.at;
+        Ok(delta)
     }
 
     /// Forgets a reader; with the last one goes the log.
@@ -248,6 +331,7 @@ impl Table {
             self.compact_at = LOG_SLACK;
             self.rows.retain(|_, row| row.text.is_some());
             self.removed = 0;
+            self.compact_births();
         }
     }
 
@@ -294,6 +378,18 @@ impl Table {
     fn forget(&mut self, key: &str) {
         if self.rows.remove(key).is_some() {
             self.removed -= 1;
+            self.compact_births();
+        }
+    }
+
+    /// Drops births of keys that are forgotten, once they are as many as the rest.
+    fn compact_births(&mut self) {
+        let rows = &self.rows;
+        if self.births.len() > 2 * rows.len() + LOG_SLACK {
+            let lives =
+                |entry: &Entry| rows.get(&entry.key).is_some_and(|row| row.born == entry.changed);
+            self.births.retain(lives);
+            self.births.shrink_to(2 * self.births.len() + LOG_SLACK);
         }
     }
 }

@@ -203,6 +203,10 @@ async fn ten_thousand_subscriptions_are_answered_one_by_one() {
     assert_eq!(snapshots, 128);
 }
 
+/// Tests that measure memory take turns.
+#[cfg(target_os = "linux")]
+static MEASURING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Bytes of this process in memory.
 #[cfg(target_os = "linux")]
 fn resident_bytes() -> usize {
@@ -213,6 +217,7 @@ fn resident_bytes() -> usize {
 #[cfg(target_os = "linux")]
 #[test]
 fn requests_whose_answers_are_never_read_cost_few_copies() {
+    let _turn = MEASURING.blocking_lock();
     let hub = Hub::new(7);
     let (view, wide) = (hub.view("live"), format!("\"{}\"", "x".repeat(4 << 20)));
     let server = serve(&hub, |_| {});
@@ -236,8 +241,57 @@ fn requests_whose_answers_are_never_read_cost_few_copies() {
 }
 
 #[cfg(target_os = "linux")]
+#[test]
+fn sessions_that_subscribe_and_never_read_hold_no_rows() {
+    const SESSIONS: usize = 100;
+    let _turn = MEASURING.blocking_lock();
+    let hub = Hub::new(7);
+    let view = hub.view("live");
+    let change = |key: u32| Change { key: key.to_string(), row: Some(r#"{"lat":1.5}"#.into()) };
+    view.apply((0..100_000).map(change).collect());
+    let server = serve(&hub, |_| {});
+    let (mut deaf, before) = (Vec::new(), resident_bytes());
+    for number in 0..SESSIONS {
+        let mut raw = Raw::greeted(server.address());
+        raw.send(&frame(TEXT, br#"{"type":"subscribe","id":1,"view":"live"}"#));
+        raw.0.read_exact(&mut [0; 1]).unwrap(); // the snapshot is under way
+        view.upsert(&number.to_string(), "1"); // of another position each time
+        deaf.push(raw);
+    }
+    std::thread::park_timeout(Duration::from_millis(500));
+    let each = resident_bytes().saturating_sub(before) / SESSIONS;
+    assert!(each < 1_024 * 1_024, "{each} bytes of each session");
+    assert!(get(server.address(), "/healthz", "").ends_with("ok\n"));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_never_read_a_long_row_make_way_for_who_reads() {
+    const LONG_BYTES: usize = 4 << 20;
+    let _turn = MEASURING.lock().await;
+    let hub = Hub::new(7);
+    let view = hub.view("live");
+    view.upsert("a", format!("\"{}\"", "é".repeat(LONG_BYTES / 2)));
+    let server = serve(&hub, |_| {});
+    let (mut deaf, before) = (Vec::new(), resident_bytes());
+    for _ in 0..100 {
+        let mut raw = Raw::greeted(server.address());
+        raw.send(&frame(TEXT, br#"{"type":"subscribe","id":1,"view":"live"}"#));
+        deaf.push(raw);
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < 40 * LONG_BYTES, "{grown} bytes for {} sessions", deaf.len());
+    let mut reads = Client::subscribed(server.address(), "live").await;
+    reads.fold_until(&view).await;
+    view.upsert("b", "1");
+    reads.fold_until(&view).await;
+}
+
+#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscriber_that_never_reads_costs_what_it_looks_at_and_not_what_passes() {
+    let _turn = MEASURING.lock().await;
     let hub = Hub::new(7);
     let view = hub.view("live");
     let server = serve(&hub, |config| config.limits.drain = Duration::from_secs(2));

@@ -27,6 +27,8 @@ pub(crate) struct Client {
     pub(crate) socket: WebSocketStream<TcpStream>,
     pub(crate) rows: BTreeMap<String, Value>,
     seq: u64,
+    /// Whether it holds the view as it was at one position.
+    pub(crate) whole: bool,
     pub(crate) bytes: usize,
 }
 
@@ -43,7 +45,7 @@ impl Client {
         }
         let stream = TcpStream::connect(address).await?;
         let (socket, _) = client_async(request, stream).await?;
-        Ok(Self { socket, rows: BTreeMap::new(), seq: 0, bytes: 0 })
+        Ok(Self { socket, rows: BTreeMap::new(), seq: 0, whole: false, bytes: 0 })
     }
 
     pub(crate) async fn greeted(address: SocketAddr) -> Self {
@@ -105,10 +107,11 @@ impl Client {
         let seq = message["at"]["seq"].as_u64().unwrap();
         assert!(seq >= self.seq, "positions go back");
         self.seq = seq;
+        self.whole = message["last"] == true;
     }
 
     pub(crate) async fn fold_until(&mut self, view: &View) {
-        while self.seq < view.at().seq {
+        while self.seq < view.at().seq || !self.whole {
             self.fold_one().await;
         }
         assert_eq!(self.rows, rows_of(view));

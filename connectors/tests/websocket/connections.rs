@@ -89,13 +89,54 @@ fn what_is_no_sound_request_is_refused() {
     let some = format!("X: {}\r\n", "x".repeat(60 * 1024));
     let many: String = (0..200).map(|number| format!("X{number}: y\r\n")).collect();
     let two = "Host: localhost\r\nHost: localhost\r\n";
-    for (headers, status) in
-        [(long.as_str(), "431"), (&many, "431"), (two, "400"), ("Host: example.com\r\n", "403")]
-    {
+    for (headers, status) in [
+        (long.as_str(), "431"),
+        (&many, "431"),
+        (two, "400"),
+        ("Host: example.com@127.0.0.1\r\n", "400"),
+        ("Host: @localhost\r\n", "400"),
+        ("Host: local host\r\n", "400"),
+        ("Host:\r\n", "400"),
+        ("Host: example.com\r\n", "403"),
+        ("Host: localhost.example.com\r\n", "403"),
+        ("Host: LOCALHOST:7700\r\n", "200"),
+        ("Host: Map.LocalHost\r\n", "200"),
+        ("Host: [::1]:7700\r\n", "200"),
+        ("Host: LocalHost:1\r\nOrigin: http://localhost:1\r\n", "200"),
+    ] {
         let answer = get(server.address(), "/healthz", headers);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{headers}{answer}");
     }
     assert!(get(server.address(), "/healthz", &some).ends_with("ok\n"));
+}
+
+#[test]
+fn what_is_no_sound_handshake_is_refused() {
+    let hub = Hub::new(7);
+    let server = serve(&hub, |_| {});
+    let sound = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let twice = sound.repeat(2);
+    let key = |key: &str| format!("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n");
+    let version = |version: &str| format!("{sound}Sec-WebSocket-Version: {version}\r\n");
+    for (headers, status) in [
+        (version("12"), "426"),
+        (version("13, 8"), "426"),
+        (version("8\r\nSec-WebSocket-Version: 13"), "426"),
+        (sound.to_owned(), "426"),
+        (key("short"), "400"),
+        (key("dGhlIHNhbXBsZSBub25j"), "400"),
+        (key("dGhlIHNhbXBsZSBub25jZSE="), "400"),
+        (key("dGhlIHNhbXBsZSBub25jZ!=="), "400"),
+        (key(""), "400"),
+        (format!("Sec-WebSocket-Version: 13\r\n{twice}"), "400"),
+        ("Sec-WebSocket-Version: 13\r\n".to_owned(), "400"),
+    ] {
+        // Later headers win over `Connection: close`, which `get` says.
+        let headers = format!("Connection: Upgrade\r\nUpgrade: websocket\r\n{headers}");
+        let answer = get(server.address(), "/ws", &headers);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{headers}{answer}");
+        assert_eq!(answer.contains("sec-websocket-version: 13\r\n"), status == "426", "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -84,6 +84,34 @@ async fn a_slow_client_gets_the_latest_rows_and_not_all_that_passed() {
 }
 
 #[tokio::test]
+async fn a_snapshot_takes_in_what_changes_while_it_is_sent() {
+    let hub = Hub::new(7);
+    let view = hub.view("live");
+    let wide = json!("x".repeat(1_000)).to_string();
+    let change = |key: u32| Change { key: key.to_string(), row: Some(wide.clone().into()) };
+    view.apply((0..20_000).map(change).collect());
+    let server = serve(&hub, |_| {});
+    let mut slow = Client::subscribed(server.address(), "live").await;
+    let mut frames = 0;
+    while !slow.whole {
+        slow.fold_one().await;
+        frames += 1;
+        if frames < 100 {
+            view.upsert(&frames.to_string(), "1"); // one that it has
+            view.upsert(&(20_000 - frames).to_string(), "2"); // one that it may not have yet
+            view.upsert(&format!("new-{frames}"), "3");
+            view.remove(&(100 + frames).to_string());
+            view.remove(&(19_800 - frames).to_string());
+            view.remove(&format!("new-{}", frames / 2));
+        }
+    }
+    assert!(frames > 100, "it was sent before anything changed");
+    assert!(slow.rows == client::rows_of(&view), "the last frame does not complete it");
+    view.upsert("a", "4");
+    slow.fold_until(&view).await;
+}
+
+#[tokio::test]
 async fn a_client_that_reads_nothing_is_closed_and_others_do_not_feel_it() {
     let hub = Hub::new(7);
     let view = hub.view("live");
@@ -104,6 +132,8 @@ async fn a_client_that_reads_nothing_is_closed_and_others_do_not_feel_it() {
         frames += 1;
     }
     assert!(frames < 20, "it was closed before it had everything");
+    let mut again = Client::subscribed(server.address(), "live").await;
+    again.fold_until(&view).await;
 }
 
 #[tokio::test]
