@@ -89,15 +89,6 @@ impl Shape {
         }
         odd
     }
-
-    /// Whether the point lies exactly on an edge.
-    pub(super) fn touches(&self, point: Vertex) -> bool {
-        self.bounds.holds(point)
-            && self
-                .edges_between(point.lat, point.lat)
-                .iter()
-                .any(|edge| matches!(relation(edge, point), Relation::On))
-    }
 }
 
 /// How an edge stands to a point.
