@@ -74,6 +74,10 @@ fn errors_name_the_feature_and_say_what_to_do() {
         ring(json!([[0, 0], [181, 0], [1, 1], [0, 0]])),
         ring(json!([[0, 0], [1, null], [1, 1], [0, 0]])),
         twice.to_string(),
+        ring(json!([["x".repeat(300), 0], [0, 0], [0, 0], [0, 0]])),
+        json!({"type": "Feature", "properties": {"id": "é".repeat(129)}, "geometry": null})
+            .to_string(),
+        json!({"type": "Feature", "properties": {"id": "z", "name": "é".repeat(129)}}).to_string(),
     ];
     let said = texts.iter().map(|text| {
         let error = Zones::from_geojson(text).unwrap_err();
@@ -102,6 +106,12 @@ fn errors_name_the_feature_and_say_what_to_do() {
             write [longitude, latitude] in degrees
         features 0 and 1 are both named `z`
             give each feature its own `id` property
+        zone `z` (feature 0) has ["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… in ring 0 where a position should be
+            write [longitude, latitude] in degrees
+        zone `éééééééééééééééééééééééééééééééé…` (feature 0) has a name of 258 bytes, allowed are 256
+            give it a shorter `id` or `name` property
+        zone `z` (feature 0) has a name of 258 bytes, allowed are 256
+            give it a shorter `id` or `name` property
     "#]]
     .assert_eq(&said.collect::<String>());
     let few = ZoneSettings { max_vertices: 4, ..ZoneSettings::default() };
