@@ -46,8 +46,9 @@ fn drawn(
     text.map(String::into_boxed_str).map_err(|error| ZonesError::NotGeoJson(error.to_string()))
 }
 
-/// Reads a feature collection, a feature or a bare geometry.
+/// Reads a feature collection, a feature or a bare geometry, after a byte order mark or without.
 pub(super) fn read(text: &str, max_vertices: usize) -> Result<Vec<Feature>, ZonesError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let root: Value =
         serde_json::from_str(text).map_err(|e| ZonesError::NotGeoJson(e.to_string()))?;
     let mut budget = Budget { left: max_vertices, limit: max_vertices };

@@ -46,6 +46,8 @@ fn a_name_is_found_where_there_is_one() {
     assert_eq!(names(&zones, 0.5, 0.5), ["17", "3", "a", "c"]);
     for bare in [&given[0], &polygon] {
         assert_eq!(Zones::from_geojson(&bare.to_string()).unwrap().len(), 1);
+        let marked = format!("\u{feff}{bare}");
+        assert_eq!(Zones::from_geojson(&marked).unwrap().len(), 1, "a byte order mark");
     }
     let none = Zones::from_geojson(r#"{"type":"FeatureCollection","features":[]}"#).unwrap();
     assert!(none.is_empty() && names(&none, 0.0, 0.0).is_empty());
