@@ -2,9 +2,13 @@
 
 use super::ring::{Bounds, Ring, Vertex};
 use super::zones::ZonesError;
-use compact_str::{CompactString, ToCompactString, format_compact};
+use compact_str::{CompactString, ToCompactString};
 use serde::Serialize;
 use serde_json::Value;
+
+/// Longest name of a zone, in bytes, as of any other entity; and of what is cited of a wrong file.
+const MAX_NAME_BYTES: usize = 256;
+const MAX_CITED_BYTES: usize = 64;
 
 /// A feature of a file: its name and, per polygon, the shell and the holes.
 #[derive(Debug)]
@@ -42,8 +46,9 @@ fn drawn(
     text.map(String::into_boxed_str).map_err(|error| ZonesError::NotGeoJson(error.to_string()))
 }
 
-/// Reads a feature collection, a feature or a bare geometry.
+/// Reads a feature collection, a feature or a bare geometry, after a byte order mark or without.
 pub(super) fn read(text: &str, max_vertices: usize) -> Result<Vec<Feature>, ZonesError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let root: Value =
         serde_json::from_str(text).map_err(|e| ZonesError::NotGeoJson(e.to_string()))?;
     let mut budget = Budget { left: max_vertices, limit: max_vertices };
@@ -75,13 +80,20 @@ fn bare_geometry(root: &Value, budget: &mut Budget) -> Result<Feature, ZonesErro
 
 fn feature(value: &Value, number: usize, budget: &mut Budget) -> Result<Feature, ZonesError> {
     let name = name_of(value).unwrap_or_else(|| number.to_compact_string());
+    let called = property(value, "name");
+    let mut names = std::iter::once(&name).chain(&called);
+    if let Some(long) = names.find(|name| name.len() > MAX_NAME_BYTES) {
+        let problem = format!("has a name of {} bytes, allowed are {MAX_NAME_BYTES}", long.len());
+        let hint = "give it a shorter `id` or `name` property";
+        return Err(ZonesError::Feature { number, name: cited(&name).into(), problem, hint });
+    }
     let reader = Reader { number, name: &name, budget };
     if kind(value) != Some("Feature") {
         return Err(reader.refuse("is not of type `Feature`", "wrap each geometry in a feature"));
     }
     let geometry = value.get("geometry").unwrap_or(&Value::Null);
     let polygons = reader.geometry(geometry)?;
-    let text = drawn(&name, property(value, "name"), geometry)?;
+    let text = drawn(&name, called, geometry)?;
     Ok(Feature { name, number, polygons, text })
 }
 
@@ -101,6 +113,12 @@ fn text_of(value: Option<&Value>) -> Option<CompactString> {
         Value::Number(number) => Some(number.to_compact_string()),
         _ => None,
     }
+}
+
+/// The beginning of what may be long.
+fn cited(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_CITED_BYTES);
+    format!("{}{}", &text[..end], if end < text.len() { "…" } else { "" })
 }
 
 /// How many vertices may still come.
@@ -136,7 +154,7 @@ impl Reader<'_> {
             }
             Some(other) => {
                 return Err(self.refuse(
-                    format!("has a geometry of type `{other}`"),
+                    format!("has a geometry of type `{}`", cited(other)),
                     "a zone is a Polygon or a MultiPolygon: buffer points and lines into polygons",
                 ));
             }
@@ -197,11 +215,17 @@ impl Reader<'_> {
         match (at(0), at(1)) {
             (Some(lon), Some(lat)) if valid.holds(Vertex { lon, lat }) => Ok(Vertex { lon, lat }),
             (Some(_), Some(_)) => Err(self.refuse(
-                format!("has the position {position} in ring {ring}, which is out of range"),
+                format!(
+                    "has the position {} in ring {ring}, which is out of range",
+                    cited(&position.to_string())
+                ),
                 "write [longitude, latitude] in degrees, -180..180 and -90..90",
             )),
             _ => Err(self.refuse(
-                format_compact!("has {position} in ring {ring} where a position should be"),
+                format!(
+                    "has {} in ring {ring} where a position should be",
+                    cited(&position.to_string())
+                ),
                 "write [longitude, latitude] in degrees",
             )),
         }

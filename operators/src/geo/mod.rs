@@ -1,7 +1,11 @@
 //! Positions on the Earth and what jobs ask about them: cells, zones, crossings, trips and stops.
 
 mod cell;
+mod contacts;
+mod coverage;
 mod defects;
+#[cfg(test)]
+mod defects_tests;
 #[cfg(test)]
 mod fix;
 mod geofence;
@@ -11,6 +15,8 @@ mod position;
 mod ring;
 mod shape;
 mod stops;
+mod sweep;
+mod touches;
 mod trips;
 mod zone_file;
 mod zone_index;

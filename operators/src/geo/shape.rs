@@ -11,6 +11,8 @@ pub(super) struct Shape {
     /// Where each band starts in `edges`, and where the last one ends.
     starts: Vec<u32>,
     edges: Vec<Edge>,
+    /// How many edges a test reads at most.
+    pub(super) longest_band: usize,
 }
 
 /// How many times over an edge may stand in bands, on average.
@@ -26,6 +28,7 @@ impl Shape {
                 bands_per_degree: per_degree(bands, bounds.north - bounds.south),
                 starts: vec![0; bands + 1],
                 edges: Vec::new(),
+                longest_band: 0,
             };
             let copies: usize = edges.iter().map(|edge| shape.bands_of(edge).count()).sum();
             if copies <= COPIES * edges.len() || bands == 1 {
@@ -45,6 +48,7 @@ impl Shape {
         }
         for (band, size) in sizes.iter().enumerate() {
             self.starts[band + 1] = self.starts[band] + size;
+            self.longest_band = self.longest_band.max(*size as usize);
         }
         let mut next = self.starts.clone();
         for edge in edges {
@@ -88,15 +92,6 @@ impl Shape {
             }
         }
         odd
-    }
-
-    /// Whether the point lies exactly on an edge.
-    pub(super) fn touches(&self, point: Vertex) -> bool {
-        self.bounds.holds(point)
-            && self
-                .edges_between(point.lat, point.lat)
-                .iter()
-                .any(|edge| matches!(relation(edge, point), Relation::On))
     }
 }
 

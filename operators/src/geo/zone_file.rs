@@ -4,17 +4,19 @@ use super::zone_source::ZoneSource;
 use super::zones::{ZoneSettings, Zones};
 use crate::flow::Flow;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
-use waystream_engine::error::{JobError, Result};
+use waystream_engine::error::{JobError, Result, way_out};
 use waystream_engine::time::Timestamp;
 
 impl Flow {
     /// The zones of a GeoJSON file, which may be changed while the job runs: see [`ZoneSource`] for
-    /// when a change counts. The file is read when the job is declared; one that cannot be read, or
-    /// holds no zones, refuses the job.
+    /// when a change counts. The file is read when the job is declared; one that cannot be read, is
+    /// no ordinary file, is longer than 128 MiB, or holds no zones, refuses the job.
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
@@ -76,6 +78,8 @@ impl ZoneFiles {
     }
 }
 
+/// How long a file may be. Two million positions of fifteen digits take two thirds of it.
+const MAX_FILE_BYTES: u64 = 128 << 20;
 /// How often a file is looked at, at most.
 const LOOK_EVERY_MS: i64 = 1_000;
 
@@ -162,10 +166,7 @@ impl ZoneFile {
 
     fn read(&self) -> Result<Zones> {
         let at = |error: JobError| error.at(format!("zones {}", self.path.display()));
-        let text = std::fs::read_to_string(&self.path).map_err(|error| {
-            let cannot = JobError::configuration("cannot read the file").caused_by(error);
-            at(cannot.hint("give the path of a GeoJSON file that this user may read"))
-        })?;
+        let text = text_of(&self.path).map_err(at)?;
         let zones = Zones::from_geojson_with(&text, self.settings).map_err(|e| at(e.into()))?;
         for defect in zones.defects() {
             let (zone, feature, kind) = (&defect.zone, defect.feature, defect.kind);
@@ -173,6 +174,31 @@ impl ZoneFile {
         }
         Ok(zones)
     }
+}
+
+/// The text of an ordinary file: a pipe might never begin, and a device never end.
+fn text_of(path: &Path) -> Result<String> {
+    let cannot = |error: io::Error| {
+        let cannot = JobError::configuration("cannot read the file").caused_by(error);
+        cannot.hint("give the path of a GeoJSON file that this user may read")
+    };
+    if !std::fs::metadata(path).map_err(cannot)?.is_file() {
+        let error = io::ErrorKind::InvalidInput.into();
+        return Err(JobError::configuration("this is no ordinary file").hint(way_out(&error)));
+    }
+    let mut bytes = Vec::new();
+    let open = File::open(path).map_err(cannot)?;
+    open.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        let what = format!("the file has more than {} MiB", MAX_FILE_BYTES >> 20);
+        return Err(JobError::configuration(what).hint(
+            "simplify the polygons, and round them: seven decimals of a degree are a centimetre",
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let error = error.utf8_error();
+        JobError::configuration("the file is no text").hint("save it as UTF-8").caused_by(error)
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -231,10 +257,12 @@ mod tests {
         said += &names(&mut seen, file, 8_000);
         write(text(&["bow"], true));
         said += &names(&mut seen, file, 9_000);
-        std::fs::remove_file(&path).unwrap();
+        File::create(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
         said += &names(&mut seen, file, 10_000);
-        write(text(&["b", "c", "d"], false));
+        std::fs::remove_file(&path).unwrap();
         said += &names(&mut seen, file, 11_000);
+        write(text(&["b", "c", "d"], false));
+        said += &names(&mut seen, file, 12_000);
         write(text(&[], false));
         said += &names(&mut seen, file, 4_000); // the clock was put back
         expect![[r#"
@@ -245,7 +273,8 @@ mod tests {
             8000: ["a", "new"]
             9000: ["a", "new"]
             10000: ["a", "new"]
-            11000: ["b", "c", "d"]
+            11000: ["a", "new"]
+            12000: ["b", "c", "d"]
             4000: []
         "#]]
         .assert_eq(&said);
@@ -275,6 +304,14 @@ mod tests {
             text.replace(folder.path().to_str().unwrap(), "…")
         };
         let mut all = said(ZoneSettings::default());
+        let mkfifo = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(mkfifo.success());
+        all += &said(ZoneSettings::default());
+        std::fs::remove_file(&path).unwrap();
+        File::create(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
+        all += &said(ZoneSettings::default());
+        std::fs::write(&path, b"\xff\xfe{\0").unwrap();
+        all += &said(ZoneSettings::default());
         std::fs::write(&path, "[]").unwrap();
         all += &said(ZoneSettings::default());
         std::fs::write(&path, text(&["bow", "a"], true)).unwrap();
@@ -282,6 +319,12 @@ mod tests {
         expect![[r#"
             zones …/zones.geojson: cannot read the file: No such file or directory (os error 2)
                 give the path of a GeoJSON file that this user may read
+            zones …/zones.geojson: this is no ordinary file
+                name an ordinary file on a disk: a folder, a pipe, a device or /proc cannot do this
+            zones …/zones.geojson: the file has more than 128 MiB
+                simplify the polygons, and round them: seven decimals of a degree are a centimetre
+            zones …/zones.geojson: the file is no text: invalid utf-8 sequence of 1 bytes from index 0
+                save it as UTF-8
             zones …/zones.geojson: the zones are not GeoJSON: the root object has no `type`
                 give a FeatureCollection of Polygons and MultiPolygons
             zones …/zones.geojson: not all zones are valid polygons: zone `bow` (feature 0): a ring crosses itself at latitude 0, longitude 0

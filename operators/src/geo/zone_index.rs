@@ -110,19 +110,74 @@ struct Crowded {
     zones: Vec<u32>,
 }
 
+/// What an index may cost: a fixed amount and so much for each zone, however they overlap.
+struct Budget {
+    /// Cells and members of cells together.
+    entries: usize,
+    /// Edges and cells to be looked at.
+    steps: usize,
+}
+
+impl Budget {
+    fn of(zones: usize) -> Self {
+        Self { entries: (1 << 20) + 64 * zones, steps: (1 << 29) + (1 << 12) * zones }
+    }
+
+    /// How many rows and columns the first grid has; where zones are large, it is a coarse one.
+    fn first_side(&mut self, bounds: Bounds, shapes: &[&Shape]) -> usize {
+        let wanted = ((16 * shapes.len()) as f64).sqrt() as usize;
+        let mut side = wanted.clamp(DIVISION, 512);
+        loop {
+            let columns_per_degree = per_degree(side, bounds.east - bounds.west);
+            let rows_per_degree = per_degree(side, bounds.north - bounds.south);
+            let (mut members, mut steps) = (0, 0);
+            for shape in shapes {
+                let Bounds { west, south, east, north } = shape.bounds;
+                let columns = ((east - west) * columns_per_degree) as usize + 2;
+                let rows = ((north - south) * rows_per_degree) as usize + 2;
+                members += columns.min(side) * rows.min(side);
+                steps += columns * rows * shape.longest_band;
+                steps += (columns + rows) * shape.edges_between(south, north).len();
+            }
+            if side == DIVISION || (members <= self.entries / 2 && steps <= self.steps / 2) {
+                self.steps = self.steps.saturating_sub(steps);
+                return side;
+            }
+            side = (side * 3 / 4).max(DIVISION);
+        }
+    }
+
+    /// Whether a cell may be divided, and if so takes the steps for it.
+    fn allows(&mut self, index: &ZoneIndex, crowded: &Crowded, shapes: &[&Shape]) -> bool {
+        let Bounds { south, north, .. } = crowded.bounds;
+        let cells = DIVISION * DIVISION;
+        let steps_of = |zone: &u32| {
+            let shape = shapes[*zone as usize];
+            cells * shape.longest_band + 2 * DIVISION * shape.edges_between(south, north).len()
+        };
+        let steps: usize = crowded.zones.iter().map(steps_of).sum();
+        let entries = index.cells.len() + index.members.len() + cells * (1 + crowded.zones.len());
+        let is_allowed = entries <= self.entries && steps <= self.steps;
+        if is_allowed {
+            self.steps -= steps;
+        }
+        is_allowed
+    }
+}
+
 impl ZoneIndex {
     pub(super) fn new(shapes: &[&Shape]) -> Self {
         let bounds = shapes.iter().fold(Bounds::EMPTY, |all, shape| all.joined(&shape.bounds));
         let mut index = Self { bounds, grids: Vec::new(), cells: Vec::new(), members: Vec::new() };
-        let side = ((16 * shapes.len()) as f64).sqrt() as usize;
+        let mut budget = Budget::of(shapes.len());
+        let side = budget.first_side(bounds, shapes);
         let all: Vec<u32> = (0..shapes.len() as u32).collect();
         let mut waiting = VecDeque::new();
-        index.add_grid(bounds, side.clamp(DIVISION, 512), &all, shapes, &mut waiting);
-        // Wide before deep, so that a limit on memory is felt everywhere alike.
-        let most = (1 << 18) + 256 * shapes.len();
+        index.add_grid(bounds, side, &all, shapes, &mut waiting);
+        // Wide before deep, so that a limit is felt everywhere alike.
         while let Some(crowded) = waiting.pop_front() {
-            if index.cells.len() + index.members.len() > most {
-                break;
+            if !budget.allows(&index, &crowded, shapes) {
+                continue;
             }
             let Crowded { cell, bounds, zones } = crowded;
             index.cells[cell].grid = index.grids.len() as u32;
@@ -241,6 +296,91 @@ fn sort_cells(grid: &Grid, area: Bounds, zone: u32, shape: &Shape, found: &mut [
                 shape.contains(Vertex { lon, lat: f64::midpoint(cell.south, cell.north) })
             }) {
                 zones.0.push(zone);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A ring through these corners.
+    fn shape(corners: &[(f64, f64)]) -> Shape {
+        let vertex = |(lon, lat): &(f64, f64)| Vertex { lon: *lon, lat: *lat };
+        let next = corners.iter().cycle().skip(1);
+        let edges: Vec<_> = corners.iter().zip(next).map(|(a, b)| (vertex(a), vertex(b))).collect();
+        Shape::new(&edges.into_iter().map(|(from, to)| Edge { from, to }).collect::<Vec<_>>())
+    }
+
+    fn square(middle: (f64, f64), half: f64) -> Shape {
+        let ((x, y), r) = (middle, half);
+        shape(&[(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r)])
+    }
+
+    fn index_of(shapes: &[Shape]) -> ZoneIndex {
+        ZoneIndex::new(&shapes.iter().collect::<Vec<_>>())
+    }
+
+    fn visited(index: &ZoneIndex, shapes: &[Shape], point: Vertex) -> Vec<u32> {
+        let mut found = Vec::new();
+        index.visit(point, |zone| &shapes[zone as usize], |zone| found.push(zone));
+        found.sort_unstable();
+        found
+    }
+
+    fn entries(index: &ZoneIndex) -> usize {
+        index.cells.len() + index.members.len()
+    }
+
+    #[test]
+    fn large_zones_over_one_another_take_little_memory() {
+        for (step, count) in [(1e-2, 3_000), (1e-5, 3_000), (1e-3, 12_000)] {
+            let shapes: Vec<_> =
+                (0..count).map(|n| square((0.0, 0.0), 20.0 + f64::from(n) * step)).collect();
+            let index = index_of(&shapes);
+            assert!(entries(&index) <= Budget::of(shapes.len()).entries, "{}", entries(&index));
+        }
+    }
+
+    /// The index asks one comb of long slanting teeth in each of many cells.
+    #[test]
+    fn a_zone_of_slanting_edges_among_many_does_not_ask_for_much_work() {
+        let comb = (0..20_000).map(|n| f64::from(n) * 1e-3);
+        let mut corners: Vec<_> = comb.flat_map(|x| [(x, 0.0), (x + 30.0, 40.0)]).collect();
+        corners.extend([(60.0, -1.0), (0.0, -1.0)]);
+        let places = (0..9_000).map(|n| (f64::from(n % 100) * 0.6, f64::from(n / 100) * 0.4));
+        let mut shapes: Vec<_> = places.map(|place| square(place, 0.5)).collect();
+        shapes.push(shape(&corners));
+        let all: Vec<_> = shapes.iter().collect();
+        let bounds = all.iter().fold(Bounds::EMPTY, |bounds, shape| bounds.joined(&shape.bounds));
+        let (mut budget, few) = (Budget::of(all.len()), Budget::of(all.len()));
+        assert!(budget.first_side(bounds, &all) < 100);
+        assert!(budget.steps >= few.steps / 2);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn nested_and_stacked_zones_are_found(
+            nested in (1u32..500, 1e-6f64..0.05),
+            stacked in proptest::collection::vec((-3.0f64..3.0, -3.0f64..3.0, 0.1f64..9.0), 0..100),
+            points in proptest::collection::vec((-12.0f64..12.0, -12.0f64..12.0), 100),
+        ) {
+            let sizes = (0..nested.0).map(|n| 1.0 + f64::from(n) * nested.1);
+            let mut shapes: Vec<_> = sizes.map(|half| square((0.0, 0.0), half)).collect();
+            shapes.extend(stacked.iter().map(|(x, y, r)| {
+                shape(&[(x - r, y - r), (x + r, y - r / 2.0), (*x, y + r)])
+            }));
+            let index = index_of(&shapes);
+            let corners = shapes.iter().map(|shape| (shape.bounds.west, shape.bounds.south));
+            for (lon, lat) in points.into_iter().chain(corners) {
+                let point = Vertex { lon, lat };
+                let holds = |(zone, shape): (u32, &Shape)| shape.contains(point).then_some(zone);
+                let expected: Vec<_> = (0..).zip(&shapes).filter_map(holds).collect();
+                prop_assert_eq!(visited(&index, &shapes, point), expected);
             }
         }
     }

@@ -148,7 +148,7 @@ impl Zones {
     /// Loads a GeoJSON FeatureCollection, Feature or geometry with [`ZoneSettings::default`].
     ///
     /// The name of a zone is the feature's `id` property, else its GeoJSON `id`, else its `name`
-    /// property, else its number in the file, from 0.
+    /// property, else its number in the file, from 0. A name has at most 256 bytes.
     ///
     /// # Errors
     /// If the text is not GeoJSON, or a feature is no polygon; the error names the feature.

@@ -46,6 +46,8 @@ fn a_name_is_found_where_there_is_one() {
     assert_eq!(names(&zones, 0.5, 0.5), ["17", "3", "a", "c"]);
     for bare in [&given[0], &polygon] {
         assert_eq!(Zones::from_geojson(&bare.to_string()).unwrap().len(), 1);
+        let marked = format!("\u{feff}{bare}");
+        assert_eq!(Zones::from_geojson(&marked).unwrap().len(), 1, "a byte order mark");
     }
     let none = Zones::from_geojson(r#"{"type":"FeatureCollection","features":[]}"#).unwrap();
     assert!(none.is_empty() && names(&none, 0.0, 0.0).is_empty());
@@ -74,6 +76,10 @@ fn errors_name_the_feature_and_say_what_to_do() {
         ring(json!([[0, 0], [181, 0], [1, 1], [0, 0]])),
         ring(json!([[0, 0], [1, null], [1, 1], [0, 0]])),
         twice.to_string(),
+        ring(json!([["x".repeat(300), 0], [0, 0], [0, 0], [0, 0]])),
+        json!({"type": "Feature", "properties": {"id": "é".repeat(129)}, "geometry": null})
+            .to_string(),
+        json!({"type": "Feature", "properties": {"id": "z", "name": "é".repeat(129)}}).to_string(),
     ];
     let said = texts.iter().map(|text| {
         let error = Zones::from_geojson(text).unwrap_err();
@@ -102,6 +108,12 @@ fn errors_name_the_feature_and_say_what_to_do() {
             write [longitude, latitude] in degrees
         features 0 and 1 are both named `z`
             give each feature its own `id` property
+        zone `z` (feature 0) has ["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… in ring 0 where a position should be
+            write [longitude, latitude] in degrees
+        zone `éééééééééééééééééééééééééééééééé…` (feature 0) has a name of 258 bytes, allowed are 256
+            give it a shorter `id` or `name` property
+        zone `z` (feature 0) has a name of 258 bytes, allowed are 256
+            give it a shorter `id` or `name` property
     "#]]
     .assert_eq(&said.collect::<String>());
     let few = ZoneSettings { max_vertices: 4, ..ZoneSettings::default() };
