@@ -120,7 +120,7 @@ struct Budget {
 
 impl Budget {
     fn of(zones: usize) -> Self {
-        Self { entries: (1 << 20) + 64 * zones, steps: (1 << 29) + (1 << 12) * zones }
+        Self { entries: (1 << 21) + 64 * zones, steps: (1 << 29) + (1 << 12) * zones }
     }
 
     /// How many rows and columns the first grid has; where zones are large, it is a coarse one.
@@ -130,16 +130,16 @@ impl Budget {
         loop {
             let columns_per_degree = per_degree(side, bounds.east - bounds.west);
             let rows_per_degree = per_degree(side, bounds.north - bounds.south);
-            let (mut members, mut steps) = (0, 0);
+            let (mut entries, mut steps) = (side * side, 0);
             for shape in shapes {
                 let Bounds { west, south, east, north } = shape.bounds;
                 let columns = ((east - west) * columns_per_degree) as usize + 2;
                 let rows = ((north - south) * rows_per_degree) as usize + 2;
-                members += columns.min(side) * rows.min(side);
+                entries += columns.min(side) * rows.min(side);
                 steps += columns * rows * shape.longest_band;
                 steps += (columns + rows) * shape.edges_between(south, north).len();
             }
-            if side == DIVISION || (members <= self.entries / 2 && steps <= self.steps / 2) {
+            if side == DIVISION || (entries <= self.entries && steps <= self.steps / 2) {
                 self.steps = self.steps.saturating_sub(steps);
                 return side;
             }
