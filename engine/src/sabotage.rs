@@ -20,6 +20,8 @@ pub enum Sabotage {
     WatermarkAhead,
     /// Rows that are owed are paid again after a restart.
     PaidTwice,
+    /// What is ready before the first turn is counted in an epoch of an earlier run.
+    EpochOfEarlierRun,
     /// Segments are taken for those that a manifest names, whatever is in them.
     SegmentsUnbound,
     /// Blocks of segments are used without a look at their checksums.

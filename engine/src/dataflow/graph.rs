@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::error::{JobError, Result};
 use crate::failure::Failure;
 use crate::job::StopSignal;
+use crate::sabotage::{Sabotage, planted};
 use crate::source::SourceStage;
 use crate::time::Timestamp;
 use std::cell::{Cell, RefCell};
@@ -290,7 +291,9 @@ pub(super) fn at_first_epoch(
     mut capabilities: Vec<Capability<u64>>,
     shared: &Shared,
 ) -> Vec<Capability<u64>> {
-    capabilities.iter_mut().for_each(|capability| capability.downgrade(&shared.first_epoch));
+    if !planted(Sabotage::EpochOfEarlierRun) {
+        capabilities.iter_mut().for_each(|capability| capability.downgrade(&shared.first_epoch));
+    }
     capabilities
 }
 

@@ -11,7 +11,7 @@ use job::check;
 use waystream_engine::sabotage::{Sabotage, plant};
 use waystream_engine::simulation::Crashes;
 
-const BUGS: [Sabotage; 8] = [
+const BUGS: [Sabotage; 9] = [
     Sabotage::OffsetsEarly,
     Sabotage::ManifestBeforeFiles,
     Sabotage::TimersNotRestored,
@@ -20,6 +20,7 @@ const BUGS: [Sabotage; 8] = [
     Sabotage::StateOfOlderEpoch,
     Sabotage::WatermarkAhead,
     Sabotage::PaidTwice,
+    Sabotage::EpochOfEarlierRun,
 ];
 
 /// Bugs that only damaged checkpoints bring to light.
@@ -30,9 +31,9 @@ const BLINDNESSES: [Sabotage; 2] = [Sabotage::SegmentsUnbound, Sabotage::Checksu
 fn every_planted_bug_is_caught() {
     for bug in BUGS {
         plant(Some(bug));
-        let caught = (0..300).find_map(|seed| check(seed, Crashes::Times(4)).err());
+        let caught = (0..1000).find_map(|seed| check(seed, Crashes::Times(4)).err());
         plant(None);
-        let caught = caught.unwrap_or_else(|| panic!("{bug:?} was not caught in 300 seeds"));
+        let caught = caught.unwrap_or_else(|| panic!("{bug:?} was not caught in 1,000 seeds"));
         eprintln!("{bug:?}: {caught}");
     }
     for bug in BLINDNESSES {
