@@ -18,7 +18,7 @@ pub(super) struct Tagged {
 /// A defect in how edges meet, and where.
 pub(super) fn find(polygons: &[Vec<Ring>]) -> Option<(DefectKind, Vertex)> {
     let edges = tagged(polygons);
-    let mut touches = Touches::default();
+    let mut touches = Touches::new(polygons.iter().map(Vec::len).sum());
     let mut here = Vec::new();
     let bad = sweep(edges.iter().map(|tagged| tagged.edge), |corner| {
         beside(&edges, corner).or_else(|| {
@@ -28,7 +28,7 @@ pub(super) fn find(polygons: &[Vec<Ring>]) -> Option<(DefectKind, Vertex)> {
             defect
         })
     });
-    bad.or_else(|| Some((DefectKind::InsideCut, touches.twice()?)))
+    bad.or_else(|| Some((DefectKind::InsideCut, touches.circle?)))
 }
 
 pub(super) fn tagged(polygons: &[Vec<Ring>]) -> Vec<Tagged> {

@@ -5,12 +5,12 @@ use super::contacts::{Tagged, tagged};
 use super::ring::{Ring, Vertex, side};
 use super::sweep::{Corner, order, sweep};
 
-/// The first corner of a hole that is outside its shell or inside another hole.
+/// The first vertex of a hole that lies outside its shell or in another hole, at least in part.
 pub(super) fn misplaced_hole(polygon: &Vec<Ring>) -> Option<Vertex> {
     if polygon.len() < 2 {
         return None;
     }
-    // A hole that takes away what is not there leaves less than nothing.
+    // Outside the shell, or in another hole, the count falls below zero.
     let ground = Ground::of(std::slice::from_ref(polygon));
     let hole = ground.sweep(|layers, corner| {
         let hole = corner.east.iter().find(|edge| layers[**edge as usize] < 0)?;
@@ -19,26 +19,13 @@ pub(super) fn misplaced_hole(polygon: &Vec<Ring>) -> Option<Vertex> {
     polygon[hole as usize].vertices().first().copied()
 }
 
-/// A corner of one polygon inside another.
+/// A corner beside which two polygons lie over one another.
 pub(super) fn overlapping(polygons: &[Vec<Ring>]) -> Option<Vertex> {
     if polygons.len() < 2 {
         return None;
     }
-    let ground = Ground::of(polygons);
-    let polygon_of = |edge: &u32| ground.edges[*edge as usize].polygon;
-    let mut first_of = Vec::new();
-    ground.sweep(|layers, corner| {
-        let below = corner.below.map_or(0, |edge| layers[edge as usize]);
-        if below == 0 {
-            return None;
-        }
-        // What lies just south of the corner, without the polygons that have an edge here, holds it.
-        first_of.clear();
-        first_of.extend(corner.west.iter().chain(corner.east));
-        first_of.sort_by_key(polygon_of);
-        first_of.dedup_by_key(|edge| polygon_of(edge));
-        let own = first_of.iter().filter(|edge| !ground.opens[**edge as usize]).count();
-        (below as usize > own).then_some(corner.at)
+    Ground::of(polygons).sweep(|layers, corner| {
+        corner.east.iter().any(|edge| layers[*edge as usize] > 1).then_some(corner.at)
     })
 }
 

@@ -34,7 +34,8 @@ pub enum DefectKind {
     SelfCrossing,
     /// Two rings cross, or one runs along the other.
     RingsOverlap,
-    /// Two rings of a polygon touch more than once, which cuts its inside in two.
+    /// Rings of a polygon touch in a circle, two of them twice or more in turn, which cuts its inside in
+    /// two.
     InsideCut,
     /// A hole is not in its shell, or in another hole.
     HoleMisplaced,
@@ -49,7 +50,7 @@ impl fmt::Display for DefectKind {
             Self::SelfTouch => "a ring touches itself",
             Self::SelfCrossing => "a ring crosses itself",
             Self::RingsOverlap => "two rings cross or share an edge",
-            Self::InsideCut => "two rings touch more than once",
+            Self::InsideCut => "rings touch in a circle, which cuts the inside in two",
             Self::HoleMisplaced => "a hole is outside its shell or inside another hole",
             Self::PolygonsOverlap => "two polygons overlap",
         })

@@ -1,32 +1,35 @@
-//! Where rings of one polygon touch, and whether two of them do so twice.
+//! Where rings of one polygon touch, and whether they do so in a circle.
 
 use super::contacts::Tagged;
 use super::ring::Vertex;
 
-/// A graph of rings and the points at which they touch others of their polygon.
-#[derive(Debug, Default)]
+/// Rings and the points at which they touch others of their polygon, as nodes of a graph. A circle in
+/// it goes around a part of the inside, which is then cut off from the rest.
+#[derive(Debug)]
 pub(super) struct Touches {
-    points: Vec<Vertex>,
-    /// A ring and the number of a point.
-    pairs: Vec<(u32, u32)>,
+    /// Each node's parent; who is its own is the root of those that are joined.
+    parents: Vec<u32>,
+    /// Where the first circle was closed.
+    pub(super) circle: Option<Vertex>,
 }
 
 impl Touches {
+    /// Of so many rings that do not touch yet.
+    pub(super) fn new(rings: usize) -> Self {
+        Self { parents: (0..rings as u32).collect(), circle: None }
+    }
+
     /// Takes the edges that meet at one point, those of a ring and of a polygon together.
     pub(super) fn add<'a>(&mut self, at: Vertex, edges: impl Iterator<Item = &'a Tagged>) {
         let mut before: Option<&Tagged> = None;
-        let mut is_new = true;
+        let mut point = None;
         for edge in edges {
             let same_polygon = before.filter(|before| before.polygon == edge.polygon);
             match same_polygon {
-                None => is_new = true,
+                None => point = None,
                 Some(before) if before.ring != edge.ring => {
-                    if is_new {
-                        self.points.push(at);
-                        self.pairs.push((before.ring, self.points.len() as u32 - 1));
-                        is_new = false;
-                    }
-                    self.pairs.push((edge.ring, self.points.len() as u32 - 1));
+                    let point = *point.get_or_insert_with(|| self.new_point(before.ring));
+                    self.join(edge.ring, point, at);
                 }
                 Some(_) => {}
             }
@@ -34,36 +37,28 @@ impl Touches {
         }
     }
 
-    /// A point at which two rings touch that also touch elsewhere: a circle of two rings and two
-    /// points (N. Chiba, T. Nishizeki, "Arboricity and Subgraph Listing Algorithms", 1985). Rings
-    /// that do not cross make a planar graph, in which this takes linear time.
-    pub(super) fn twice(&self) -> Option<Vertex> {
-        let first_ring = self.points.len() as u32;
-        let rings = self.pairs.iter().map(|(ring, _)| *ring + 1).max().unwrap_or(0);
-        let mut beside = vec![Vec::new(); self.points.len() + rings as usize];
-        for (ring, point) in &self.pairs {
-            beside[(first_ring + ring) as usize].push(*point);
-            beside[*point as usize].push(first_ring + ring);
+    /// A point that one ring touches.
+    fn new_point(&mut self, ring: u32) -> u32 {
+        let point = self.parents.len() as u32;
+        self.parents.push(ring);
+        point
+    }
+
+    fn join(&mut self, ring: u32, point: u32, at: Vertex) {
+        let (ring, point) = (self.root(ring), self.root(point));
+        if ring == point {
+            self.circle.get_or_insert(at);
         }
-        let mut nodes: Vec<u32> = (0..beside.len() as u32).collect();
-        nodes.sort_by_key(|node| std::cmp::Reverse(beside[*node as usize].len()));
-        let mut is_done = vec![false; beside.len()];
-        let mut seen_from = vec![u32::MAX; beside.len()];
-        for node in nodes {
-            for middle in beside[node as usize].iter().filter(|middle| !is_done[**middle as usize])
-            {
-                for far in &beside[*middle as usize] {
-                    if *far == node || is_done[*far as usize] {
-                        continue;
-                    }
-                    if seen_from[*far as usize] == node {
-                        return self.points.get(*middle.min(far) as usize).copied();
-                    }
-                    seen_from[*far as usize] = node;
-                }
-            }
-            is_done[node as usize] = true;
+        self.parents[ring as usize] = point;
+    }
+
+    /// The root of a node; halves the way to it.
+    fn root(&mut self, mut node: u32) -> u32 {
+        while self.parents[node as usize] != node {
+            let parent = self.parents[node as usize];
+            self.parents[node as usize] = self.parents[parent as usize];
+            node = parent;
         }
-        None
+        node
     }
 }
