@@ -21,9 +21,10 @@ const ROWS: &str = "rows.jsonl";
 pub fn engine(query: Query, data: &Path, out: &Path) -> io::Result<u64> {
     let work = out.with_extension(std::process::id().to_string());
     let rows = run_job(query, data, &work).map_err(io::Error::other);
-    let moved = rows.and_then(|rows| std::fs::rename(work.join(ROWS), out).map(|()| rows));
+    let rows = rows?;
+    std::fs::rename(work.join(ROWS), out)?;
     std::fs::remove_dir_all(&work)?;
-    moved
+    Ok(rows)
 }
 
 fn run_job(query: Query, data: &Path, work: &Path) -> Result<u64, JobError> {

@@ -1,7 +1,7 @@
 //! Work beside the workers: reading, writing checkpoints, committing sinks. Each task has a
 //! bounded channel; it runs on a thread of its own, or is stepped by a simulation.
 
-use crate::error::{JobError, Result, way_out};
+use crate::error::{JobError, Result};
 use crate::failure::Failure;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::fmt;
@@ -203,7 +203,9 @@ impl Background {
         let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(body);
         if let Err(error) = spawned {
             let what = format!("cannot start the thread `{name}`");
-            self.failure.set(JobError::unavailable(what).hint(way_out(&error)).caused_by(error));
+            let hint = "allow more threads (ulimit -u) or use fewer workers, and run the job again; \
+                        it goes on where it stopped";
+            self.failure.set(JobError::unavailable(what).hint(hint).caused_by(error));
         }
     }
 }

@@ -144,12 +144,8 @@ pub fn way_out(error: &io::Error) -> &'static str {
     if is_out_of_files(error) {
         return "allow more open files (ulimit -n) and run the job again; it goes on where it stopped";
     }
-    match Errno::from_io_error(error) {
-        Some(Errno::AGAIN) => {
-            return "allow more threads (ulimit -u) and run the job again; it goes on where it stopped";
-        }
-        Some(Errno::NXIO) => return NO_FILE,
-        _ => {}
+    if Errno::from_io_error(error) == Some(Errno::NXIO) {
+        return NO_FILE;
     }
     match error.kind() {
         StorageFull | QuotaExceeded => {
@@ -191,7 +187,6 @@ mod tests {
             (Errno::INVAL, "ordinary file"),
             (Errno::ISDIR, "ordinary file"),
             (Errno::NXIO, "ordinary file"),
-            (Errno::AGAIN, "ulimit -u"),
             (Errno::IO, "mend what the system says"),
         ] {
             assert!(hint(code).contains(word), "{code}: {}", hint(code));

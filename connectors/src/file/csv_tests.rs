@@ -155,7 +155,7 @@ fn headers_that_are_none() {
             hint: write a first line that names each column once and ends in a line feed, as in id,ts,lat
         semicolons
             a.csv has no column `id`, which the record needs: its first line is taken as the header, and it names id;ts;lat
-            hint: name the column `id` that holds it; if the file has no header, write one in front, of these names: id,ts,lat,speed
+            hint: write commas between values: ';' is none
     "#]].assert_eq(&out);
 }
 
@@ -165,6 +165,8 @@ fn a_header_of_very_many_names() {
     let text = format!("id,ts,lat,{names}\na,1,1{}\n", ",".repeat(150_000));
     assert_eq!(csv(&text).matches("Ping {").count(), 1);
     assert!(csv(&format!("{names},7\n")).contains("two columns are named `7`"));
+    let short = csv(&format!("id,ts,lat,{names}\n{}", "a,1,1\n".repeat(30_000)));
+    assert_eq!(short.matches("malformed").count(), 30_000);
 }
 
 #[test]

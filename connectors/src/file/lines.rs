@@ -109,7 +109,9 @@ impl Lines {
         let read = read_some(&mut self.file, &mut self.buffer[self.unread.end..])?;
         self.unread.end += read;
         self.at_end = read == 0;
-        if self.at_end && self.file.metadata()?.len() < self.length {
+        if self.at_end
+            && self.file.metadata()?.len() < self.length.max(self.offset + self.unread.len() as u64)
+        {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "it was cut while it was read",

@@ -1,6 +1,6 @@
 //! Text files: JSON lines and CSV, one partition per file.
 //!
-//! A file that is compressed, UTF-16 or Parquet by its first bytes is refused, and so is one that is
+//! A file that is gzip, zstd, zip, Parquet or UTF-16 by its first bytes is refused, and so is one that is
 //! cut while it is read.
 //!
 //! # CSV, and what comes of it

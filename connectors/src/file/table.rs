@@ -30,6 +30,9 @@ pub(crate) struct Table<R> {
     lines: Lines,
     cells: Cells,
     check: Option<Check<R>>,
+    /// Whether a row had another number of cells. The first has its columns looked at; with all, a
+    /// file of short rows under a long header would be read in the square of its length.
+    has_been_short: bool,
     record: PhantomData<fn() -> R>,
 }
 
@@ -63,7 +66,7 @@ impl<R: Data> Table<R> {
         if mark.offset > 0 {
             lines = Lines::new(file, mark.offset, mark.line).map_err(fail)?;
         }
-        Ok(Self { path, names, lines, cells, check, record: PhantomData })
+        Ok(Self { path, names, lines, cells, check, has_been_short: false, record: PhantomData })
     }
 
     /// Takes the cells at hand as a record; names without a cell have an empty one.
@@ -82,6 +85,12 @@ impl<R: Data> Table<R> {
              header, and it names {}",
             shown.join(", ")
         );
+        if let [name] = &self.names[..]
+            && let Some(separator) = name.chars().find(|letter| matches!(letter, ';' | '\t' | '|'))
+        {
+            let hint = format!("write commas between values: {separator:?} is none");
+            return JobError::configuration(what).hint(hint);
+        }
         let rename = format!("name the column `{field}` that holds it");
         // Aliases and fields that may be left out are among the names, and cannot be told apart.
         JobError::configuration(what).hint(match field_names::<R>() {
@@ -106,7 +115,9 @@ impl<R: Data> Pull for Table<R> {
             Next::End => return Ok(Pulled::End),
             Next::Row(_, count) if found != named => {
                 // A file with another separator has few columns, and rows of any length.
-                if let Some(field) = self.decode().err().and_then(|error| error.missing_field()) {
+                if !std::mem::replace(&mut self.has_been_short, true)
+                    && let Some(field) = self.decode().err().and_then(|error| error.missing_field())
+                {
                     return Err(self.no_column(field));
                 }
                 let error = format!("{found} values under {named} names{}", span(first, count));

@@ -117,7 +117,8 @@ fn whole<T: ArrowPrimitiveType<Native: Into<i64>>>(array: &ArrayRef) -> Int64Arr
     array.as_primitive::<T>().unary(Into::into)
 }
 
-/// Each decimal as the `f64` next to it.
+/// Each decimal as the `f64` next to it: its text is read, as a division by a power of ten would round
+/// twice. The text is always a number.
 fn decimals<T: DecimalType>(array: &ArrayRef, digits: u8, scale: i8) -> ArrayRef {
     let nearest = |value| T::format_decimal(value, digits, scale).parse().unwrap_or(f64::NAN);
     Arc::new(array.as_primitive::<T>().unary::<_, Float64Type>(nearest))

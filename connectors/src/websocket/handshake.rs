@@ -7,7 +7,7 @@ use axum::http::header::{
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -43,20 +43,27 @@ impl<S: Sync> FromRequestParts<S> for Handshake {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let refuse = |why| (StatusCode::BAD_REQUEST, why).into_response();
-        if !lists(parts, &CONNECTION, "upgrade") || !lists(parts, &UPGRADE, "websocket") {
+        if parts.method != Method::GET {
+            return Err(StatusCode::METHOD_NOT_ALLOWED.into_response());
+        }
+        let is = |value: &'static str| {
+            move |listed: &[u8]| listed.eq_ignore_ascii_case(value.as_bytes())
+        };
+        if !lists(parts, &CONNECTION, is("upgrade")) || !lists(parts, &UPGRADE, is("websocket")) {
             return Err(refuse("this is a WebSocket: ask for it with Connection and Upgrade\n"));
         }
         if only(parts, &SEC_WEBSOCKET_VERSION) != Some(&VERSION) {
             let known = [(SEC_WEBSOCKET_VERSION, VERSION)];
-            let why = "version 13 of WebSocket is spoken here\n";
+            let why =
+                "version 13 of WebSocket is spoken here: ask with Sec-WebSocket-Version: 13\n";
             return Err((StatusCode::UPGRADE_REQUIRED, known, why).into_response());
         }
         let is_sound =
             |key: &&HeaderValue| STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == KEY_BYTES);
         let Some(key) = only(parts, &SEC_WEBSOCKET_KEY).filter(is_sound).cloned() else {
-            return Err(refuse("Sec-WebSocket-Key is one of 16 bytes in Base64\n"));
+            return Err(refuse("send one Sec-WebSocket-Key, of 16 bytes in Base64\n"));
         };
-        let named = lists(parts, &SEC_WEBSOCKET_PROTOCOL, NAME);
+        let named = lists(parts, &SEC_WEBSOCKET_PROTOCOL, |listed| listed == NAME.as_bytes());
         match parts.extensions.remove() {
             Some(upgrade) => Ok(Self { key, named, upgrade }),
             None => Err(refuse("this connection cannot become a WebSocket\n")),
@@ -102,9 +109,9 @@ fn only<'a>(parts: &'a Parts, name: &HeaderName) -> Option<&'a HeaderValue> {
     values.next().filter(|_| values.next().is_none())
 }
 
-/// Whether a value is in a header that is a list, whatever its case.
-fn lists(parts: &Parts, name: &HeaderName, value: &str) -> bool {
-    let values =
-        parts.headers.get_all(name).iter().flat_map(|list| list.as_bytes().split(|b| *b == b','));
-    values.map(<[u8]>::trim_ascii).any(|listed| listed.eq_ignore_ascii_case(value.as_bytes()))
+/// Whether one of the values of a header that is a list is what is asked for.
+fn lists(parts: &Parts, name: &HeaderName, is: impl Fn(&[u8]) -> bool) -> bool {
+    let lists = parts.headers.get_all(name).iter();
+    let mut values = lists.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
+    values.any(|listed| is(listed.trim_ascii()))
 }

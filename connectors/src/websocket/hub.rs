@@ -5,7 +5,7 @@
 
 use super::bell::Bell;
 use super::protocol::Position;
-use super::table::{Changes, FrameSize, KeyedRow, Table};
+use super::table::{Changes, KeyedRow, MessageSize, Table};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -223,7 +223,7 @@ pub(super) struct Subscription {
 
 impl Subscription {
     /// What it is told after the last call, at most one frame.
-    pub(super) fn changes(&self, size: FrameSize) -> Changes {
+    pub(super) fn changes(&self, size: MessageSize) -> Changes {
         lock(&self.view.table).changes(self.reader, size)
     }
 }

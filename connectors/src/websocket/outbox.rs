@@ -8,18 +8,18 @@
 use super::bell::Bell;
 use super::hub::{Hub, Subscription, View};
 use super::protocol::{Encoder, Position, Refusal};
-use super::table::{Changes, Chunk, FrameSize};
+use super::table::{Changes, Chunk, MessageSize};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// Rows of one frame at most.
-const FRAME_ROWS: usize = 4_096;
+/// Rows of one message at most.
+const MESSAGE_ROWS: usize = 4_096;
 
 /// What is to be sent next.
 #[derive(Debug)]
 pub(super) enum Next {
-    Frame(String),
-    /// A row that needs a frame of so many bytes.
+    Message(String),
+    /// A row that needs a message of so many bytes.
     TooLong(usize),
     /// Nothing more in this round.
     Over,
@@ -41,7 +41,9 @@ pub(super) struct Outbox {
     streams: BTreeMap<u32, Stream>,
     /// Subscriptions left in this round. Bound: the subscriptions; nobody waits.
     turns: VecDeque<u32>,
-    /// Whose snapshot is complete with the frame before, and where.
+    /// Whether a subscription was left with more to be sent: then another round follows this one.
+    has_more: bool,
+    /// Whose snapshot is complete with the message before, and where.
     complete: Option<(u32, Position)>,
     limit: usize,
 }
@@ -55,6 +57,7 @@ impl Outbox {
             encoder,
             streams: BTreeMap::new(),
             turns: VecDeque::new(),
+            has_more: false,
             complete: None,
             limit,
         }
@@ -102,43 +105,45 @@ impl Outbox {
         self.turns.extend(self.streams.keys());
     }
 
-    /// The next frame of the round, of rows that are so long at most.
-    pub(super) fn next_frame(&mut self, bytes: usize) -> Next {
-        let size = FrameSize { rows: FRAME_ROWS, bytes };
+    /// The next message of the round, of rows that are so long at most. A subscription has one turn in
+    /// a round, so that one whose rows change faster than they are sent leaves the others theirs.
+    pub(super) fn next_message(&mut self, bytes: usize) -> Next {
+        let size = MessageSize { rows: MESSAGE_ROWS, bytes };
         loop {
             if let Some((id, at)) = self.complete.take() {
                 let end = Chunk { at, rows: Vec::new(), first: false, last: true };
-                return Next::Frame(self.rows(id, &end));
+                return Next::Message(self.rows(id, &end));
             }
-            let Some(id) = self.turns.pop_front() else { return Next::Over };
+            let Some(id) = self.turns.pop_front() else {
+                if std::mem::take(&mut self.has_more) {
+                    self.begin_round();
+                    continue;
+                }
+                return Next::Over;
+            };
             let Some(stream) = self.streams.get_mut(&id) else { continue };
             let begin = || stream.view.subscribe(self.bell.clone());
-            // Whoever has more waits behind the others.
             match stream.subscription.get_or_insert_with(begin).changes(size) {
                 Changes::TooLong(bytes) => {
                     self.turns.push_front(id);
                     return Next::TooLong(bytes);
                 }
                 Changes::Lost => {
-                    self.turns.push_back(id);
+                    self.has_more = true;
                     let reason = "too far behind; a snapshot follows";
-                    return Next::Frame(self.encoder.reset(id, reason));
+                    return Next::Message(self.encoder.reset(id, reason));
                 }
                 Changes::Rows(chunk) => {
-                    if !chunk.last {
-                        self.turns.push_back(id);
-                    }
-                    return Next::Frame(self.rows(id, &chunk));
+                    self.has_more |= !chunk.last;
+                    return Next::Message(self.rows(id, &chunk));
                 }
                 Changes::Delta(delta) => {
-                    if !delta.last {
-                        self.turns.push_back(id);
-                    }
+                    self.has_more |= !delta.last;
                     if delta.ends_snapshot {
                         self.complete = Some((id, delta.at));
                     }
                     if !(delta.upsert.is_empty() && delta.remove.is_empty()) {
-                        return Next::Frame(self.encoder.delta(id, &delta));
+                        return Next::Message(self.encoder.delta(id, &delta));
                     }
                 }
             }
@@ -148,5 +153,32 @@ impl Outbox {
     fn rows(&self, id: u32, chunk: &Chunk) -> String {
         let view = self.streams.get(&id).map_or("", |stream| stream.view.name());
         self.encoder.snapshot(id, view, chunk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A view whose rows change faster than they are sent leaves the others their turns.
+    #[test]
+    fn a_subscription_that_never_comes_to_an_end_keeps_no_other_waiting() {
+        let hub = Hub::new(7);
+        let (busy, quiet) = (hub.view("busy"), hub.view("quiet"));
+        let mut outbox = Outbox::new(hub, 8);
+        outbox.subscribe(1, "busy").unwrap();
+        outbox.subscribe(2, "quiet").unwrap();
+        outbox.begin_round();
+        let soon = |outbox: &mut Outbox, wanted: &str| {
+            (0..10).any(|_| {
+                (0..100).for_each(|key| busy.upsert(&key.to_string(), "1"));
+                matches!(outbox.next_message(64), Next::Message(text) if text.contains(wanted))
+            })
+        };
+        assert!(soon(&mut outbox, r#""id":1"#) && soon(&mut outbox, r#""id":2"#));
+        quiet.upsert("news", "1");
+        assert!(soon(&mut outbox, "news"));
+        outbox.subscribe(3, "quiet").unwrap();
+        assert!(soon(&mut outbox, r#""id":3"#));
     }
 }

@@ -14,10 +14,12 @@
 //!         {"type":"error","generation":7,"id":1,"code":"no-such-view","message":"…","retry":false}
 //!         {"type":"ping","generation":7}
 //! ```
-//! A snapshot replaces what the client holds of the subscription, beginning with the frame that
+//! A snapshot replaces what the client holds of the subscription, beginning with the message that
 //! says `first`. With `last` the client holds the view exactly as it is at `at`, which includes
-//! the change numbered `seq`; without it more frames follow at once. Rows of a snapshot come as
-//! they are by then, and what changed under way comes as deltas before the frame that says `last`.
+//! the change numbered `seq`; without it more messages follow at once. Rows of a snapshot come as
+//! they are by then, and what changed under way comes as deltas before the message that says `last`.
+//! While rows change faster than a client takes them, no message says so: it has the latest of each
+//! row that it was sent, and none is older than a round of messages over what changed.
 
 use super::table::{Chunk, Delta, KeyedRow};
 use serde::Deserialize;

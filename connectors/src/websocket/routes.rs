@@ -12,7 +12,7 @@ use super::session;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -65,13 +65,14 @@ async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Re
         return (StatusCode::FORBIDDEN, "this server answers to local names only\n")
             .into_response();
     }
-    if let Some(origin) = text(headers, header::ORIGIN) {
-        let origin = origin.parse::<Uri>().ok();
-        // Authorities are equal whatever their case.
-        if origin.as_ref().and_then(Uri::authority) != Some(&host) {
-            return (StatusCode::FORBIDDEN, "requests from other origins are refused\n")
-                .into_response();
-        }
+    // Authorities are equal whatever their case.
+    let is_own = |origin: &HeaderValue| {
+        let origin = Uri::try_from(origin.as_bytes()).ok();
+        origin.as_ref().and_then(Uri::authority) == Some(&host)
+    };
+    if !headers.get_all(header::ORIGIN).iter().all(is_own) {
+        return (StatusCode::FORBIDDEN, "requests from other origins are refused\n")
+            .into_response();
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -80,7 +81,7 @@ async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Re
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
     ] {
-        headers.insert(name, header::HeaderValue::from_static(value));
+        headers.insert(name, HeaderValue::from_static(value));
     }
     response
 }
@@ -89,12 +90,14 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The host a request names, by RFC 9110, section 7.2: one, and without a user.
+/// The host a request names, by RFC 9110, section 7.2: one, and without a user. That of its target, if
+/// it has one, is what counts.
 fn host(request: &Request) -> Option<Authority> {
     let mut named = request.headers().get_all(header::HOST).iter();
-    let host = match named.next() {
-        Some(host) => Authority::try_from(host.as_bytes()).ok()?,
-        None => request.uri().authority()?.clone(),
+    let field = named.next();
+    let host = match (request.uri().authority(), field) {
+        (Some(target), _) => target.clone(),
+        (None, field) => Authority::try_from(field?.as_bytes()).ok()?,
     };
     (named.next().is_none() && !host.as_str().contains('@')).then_some(host)
 }

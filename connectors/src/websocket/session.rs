@@ -4,11 +4,14 @@ use super::handshake::Socket;
 use super::hub::Hub;
 use super::outbox::{Next, Outbox};
 use super::protocol::{ClientMessage, Limits, Refusal, close_code};
-use super::room::Room;
+use super::room::{Held, Room};
 use axum::body::Bytes;
 use futures_util::SinkExt as _;
 use futures_util::stream::{SplitSink, SplitStream, StreamExt as _};
+use std::fmt;
+use std::future::pending;
 use std::iter;
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -17,7 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// Rows of one message; a row that is longer is a message of its own, and needs room first.
+/// Bytes of rows in one message; a row that is longer is a message of its own, and needs room first.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
 /// A frame of a message. The buffer it is written from stays with the session.
@@ -63,6 +66,7 @@ pub(super) async fn serve(
         pinged: None,
         round: Round::Asleep,
         next_round: now,
+        wanted: None,
     };
     let end = session.run(&mut incoming, stop).await;
     tracing::debug!(?end, "a client's session ended");
@@ -105,6 +109,20 @@ struct Session {
     pinged: Option<Instant>,
     round: Round,
     next_round: Instant,
+    /// Room for the row that is next, if it is a long one.
+    wanted: Option<Wanted>,
+}
+
+/// Room that is waited for, and for how long a row.
+struct Wanted {
+    bytes: usize,
+    held: Pin<Box<dyn Future<Output = Held> + Send>>,
+}
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wanted({} bytes)", self.bytes)
+    }
 }
 
 impl Session {
@@ -121,7 +139,10 @@ impl Session {
                 }
                 message = incoming.next() => self.take(message).await,
                 () = sleep_until(self.next_check) => self.check().await,
-                () = due(&self.outbox, &mut self.round, self.next_round) => self.advance().await,
+                held = room(&mut self.wanted) => self.send_long(held).await,
+                () = due(&self.outbox, &mut self.round, self.next_round), if self.wanted.is_none() => {
+                    self.advance().await
+                }
             };
             if let Err(end) = step {
                 return end;
@@ -230,15 +251,20 @@ impl Session {
         }
     }
 
-    /// Sends one frame of the round, so that the client is heard between frames.
+    /// Sends one message of the round, so that the client is heard between them.
     async fn advance(&mut self) -> Result<(), End> {
         if self.round == Round::Rung {
             self.outbox.begin_round();
             self.round = Round::Open;
         }
-        match self.outbox.next_frame(MESSAGE_BYTES) {
-            Next::Frame(frame) => self.send(frame).await,
-            Next::TooLong(bytes) => self.send_long(bytes).await,
+        match self.outbox.next_message(MESSAGE_BYTES) {
+            Next::Message(message) => self.send(message).await,
+            Next::TooLong(bytes) => {
+                // It may have grown when there is room for it.
+                let bytes = bytes + bytes / 8;
+                self.wanted = Some(Wanted { bytes, held: Box::pin(self.room.clone().take(bytes)) });
+                Ok(())
+            }
             Next::Over => {
                 self.round = Round::Asleep;
                 self.next_round = Instant::now() + self.limits.interval;
@@ -247,14 +273,14 @@ impl Session {
         }
     }
 
-    /// Sends a row that is longer than a message, once there is room for it.
-    async fn send_long(&mut self, bytes: usize) -> Result<(), End> {
-        let Some(held) = self.room.take(bytes).await else { return Ok(()) };
-        // By now the row may be longer still, and waits again.
-        let Next::Frame(frame) = self.outbox.next_frame(bytes) else { return Ok(()) };
+    /// Sends a row that is longer than a message, now that there is room for it.
+    async fn send_long(&mut self, (bytes, held): (usize, Held)) -> Result<(), End> {
+        self.wanted = None;
+        // If it has grown beyond that, it waits again.
+        let Next::Message(message) = self.outbox.next_message(bytes) else { return Ok(()) };
         tokio::select! {
             biased;
-            sent = self.send(frame) => sent,
+            sent = self.send(message) => sent,
             () = held.makes_way() => Err(End::MakesWay),
         }
     }
@@ -305,7 +331,15 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Ready when a frame may be sent; safe to drop and ask again.
+/// Ready when there is the room that is wanted; safe to drop and ask again, which keeps its place.
+async fn room(wanted: &mut Option<Wanted>) -> (usize, Held) {
+    match wanted {
+        Some(wanted) => (wanted.bytes, wanted.held.as_mut().await),
+        None => pending().await,
+    }
+}
+
+/// Ready when a message may be sent; safe to drop and ask again.
 async fn due(outbox: &Outbox, round: &mut Round, next_round: Instant) {
     if *round == Round::Open {
         return;

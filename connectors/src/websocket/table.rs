@@ -18,8 +18,9 @@ use waystream_engine::time::Epoch;
 const LOG_SLACK: usize = 1_024;
 
 /// Removed keys remembered for slow readers, at least; beyond this and the number of live rows
-/// the older half is forgotten and readers behind it start over with a snapshot.
-const REMOVED_KEPT: usize = 65_536;
+/// the older half is forgotten and readers behind it start over with a snapshot. It costs each of
+/// them one walk over the rows, and more removals would cost each new reader that.
+const REMOVED_KEPT: usize = 1_024;
 
 /// A row as it is sent: its key and its JSON text, shared by all who get it.
 pub type KeyedRow = (Arc<str>, Arc<str>);
@@ -57,18 +58,18 @@ pub(super) enum Changes {
     Delta(Delta),
     /// Removals the reader has not seen are forgotten: its snapshot begins anew.
     Lost,
-    /// The next row is longer than a frame: so many bytes. Nothing moved.
+    /// The next row is longer than a message: so many bytes. Nothing moved.
     TooLong(usize),
 }
 
-/// How much one frame may hold; it ends before the row that would pass it.
+/// How much one message may hold; it ends before the row that would pass it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FrameSize {
+pub(super) struct MessageSize {
     pub(super) rows: usize,
     pub(super) bytes: usize,
 }
 
-impl FrameSize {
+impl MessageSize {
     /// Takes a row from what is left, if it fits.
     fn take(&mut self, bytes: usize) -> bool {
         let left = self.rows.checked_sub(1).zip(self.bytes.checked_sub(bytes));
@@ -243,8 +244,8 @@ impl Table {
         rows.into_iter().map(|(_, key, text)| (key, text)).collect()
     }
 
-    /// What a reader is told next, at most one frame of it; moves the reader.
-    pub(super) fn changes(&mut self, reader: u64, size: FrameSize) -> Changes {
+    /// What a reader is told next, at most one message of it; moves the reader.
+    pub(super) fn changes(&mut self, reader: u64, size: MessageSize) -> Changes {
         let Some(&Reader { seen, walk, .. }) = self.readers.get(&reader) else {
             return Changes::Delta(Delta { at: self.at, last: true, ..Delta::default() });
         };
@@ -275,7 +276,7 @@ impl Table {
         &self,
         mut born: u64,
         seen: u64,
-        mut left: FrameSize,
+        mut left: MessageSize,
     ) -> Result<(Walk, Chunk), usize> {
         let at = Position { seq: seen, ..self.at };
         let mut chunk = Chunk { at, rows: Vec::new(), first: born == 0, last: false };
@@ -296,7 +297,7 @@ impl Table {
     }
 
     /// What changed after a position, or how long the next row is.
-    fn changes_after(&self, seen: u64, mut left: FrameSize) -> Result<Delta, usize> {
+    fn changes_after(&self, seen: u64, mut left: MessageSize) -> Result<Delta, usize> {
         let mut delta = Delta { at: self.at, last: true, ..Delta::default() };
         let first = self.log.partition_point(|entry| entry.changed <= seen);
         for entry in self.log.range(first..) {

@@ -125,10 +125,14 @@ pub(crate) fn rows_of(view: &View) -> BTreeMap<String, Value> {
 
 /// The whole answer to a plain request.
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> String {
+    let host = if headers.contains("Host:") { "" } else { "Host: localhost\r\n" };
+    ask(address, &format!("GET {path} HTTP/1.1\r\n{host}Connection: close\r\n{headers}\r\n"))
+}
+
+/// The answer to a request that is written out.
+pub(crate) fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = Plain::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let host = if headers.contains("Host:") { "" } else { "Host: localhost\r\n" };
-    let request = format!("GET {path} HTTP/1.1\r\n{host}Connection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();

@@ -1,6 +1,6 @@
 //! Connections that do not behave keep nobody out, and what is no request is refused.
 
-use crate::client::{Client, PATIENCE, get, serve};
+use crate::client::{Client, PATIENCE, ask, get, serve};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -103,6 +103,9 @@ fn what_is_no_sound_request_is_refused() {
         ("Host: Map.LocalHost\r\n", "200"),
         ("Host: [::1]:7700\r\n", "200"),
         ("Host: LocalHost:1\r\nOrigin: http://localhost:1\r\n", "200"),
+        ("Origin: http://localhost\r\nOrigin: http://example.com\r\n", "403"),
+        ("Origin: http://ex\u{e4}mple.com\r\n", "403"),
+        ("Origin: null\r\n", "403"),
     ] {
         let answer = get(server.address(), "/healthz", headers);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{headers}{answer}");
@@ -137,6 +140,16 @@ fn what_is_no_sound_handshake_is_refused() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{headers}{answer}");
         assert_eq!(answer.contains("sec-websocket-version: 13\r\n"), status == "426", "{answer}");
     }
+    let sound = format!(
+        "HEAD /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{}\r\n",
+        version("13")
+    );
+    let answer = ask(server.address(), &sound);
+    assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
+    let absolute =
+        "GET http://example.com/healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let answer = ask(server.address(), absolute);
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
 }
 
 #[tokio::test]

@@ -322,8 +322,11 @@ fn generation_of(name: &str) -> Option<u64> {
     // An epoch, or the hash of the savepoint that it was copied from; then what is in it.
     let (origin, part) = rest.split_once('-')?;
     let kind = part.trim_end_matches(|end: char| end.is_ascii_digit());
-    let is_ours = origin.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && matches!(kind, "w" | "t" | "state" | "owed");
+    let is_kind = match kind {
+        "w" | "t" | "owed" => part.len() > kind.len(),
+        _ => part == "state",
+    };
+    let is_ours = is_kind && origin.bytes().all(|byte| byte.is_ascii_alphanumeric());
     generation.parse().ok().filter(|_| is_ours)
 }
 

@@ -26,7 +26,10 @@ pub(super) fn check_fits(manifest: &Manifest, planned: &Planned, place: &str) ->
             }
             Some(new) if new.schema != old.schema => {
                 let what = format!("in {place} `{name}` is {was}, in the job {}", new.schema);
-                return refuse(what, "run it as it was, or start anew with --fresh");
+                return refuse(
+                    what,
+                    "run it as it was, name another folder with --checkpoints, or start anew with --fresh",
+                );
             }
             Some(_) => {}
         }
@@ -126,15 +129,15 @@ mod tests {
         refused(
             |planned| planned.stages[1] = stage("latest", "live v2"),
             &expect![[r#"
-            in manifest-3.json `latest` is live v1, in the job live v2
-            hint: run it as it was, or start anew with --fresh"#]],
+                in manifest-3.json `latest` is live v1, in the job live v2
+                hint: run it as it was, name another folder with --checkpoints, or start anew with --fresh"#]],
         );
         let other = stage("ships", "source jsonl:b/*.jsonl");
         refused(
             |planned| planned.stages[0] = other,
             &expect![[r#"
-            in manifest-3.json `ships` is source jsonl:*.jsonl, in the job source jsonl:b/*.jsonl
-            hint: run it as it was, or start anew with --fresh"#]],
+                in manifest-3.json `ships` is source jsonl:*.jsonl, in the job source jsonl:b/*.jsonl
+                hint: run it as it was, name another folder with --checkpoints, or start anew with --fresh"#]],
         );
     }
 

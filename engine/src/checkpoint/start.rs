@@ -39,6 +39,7 @@ pub(crate) fn start(
     tell: &dyn Fn(&str),
 ) -> Result<Manifest> {
     let found = if wanted.fresh { None } else { catalog.latest(wanted.fallback)? };
+    let found = found.filter(has_begun);
     let base = match (&wanted.savepoint, found) {
         (None, None) => Manifest::first(&planned.job),
         (None, Some(found)) => {
@@ -49,6 +50,13 @@ pub(crate) fn start(
         (Some(savepoint), found) => from_savepoint(catalog, savepoint, found, planned, tell)?,
     };
     Ok(declared(base, planned))
+}
+
+/// Whether a checkpoint holds anything of a job. A start that failed, perhaps for a wrong path, left one
+/// that does not, and must not bind the next.
+fn has_begun(found: &Found) -> bool {
+    let manifest = &found.manifest;
+    manifest.epoch > Epoch(0) || manifest.savepoint.is_some() || !found.given_up.is_empty()
 }
 
 /// The base of a history that begins with a savepoint, or goes on if it has begun with this one.

@@ -121,12 +121,14 @@ impl Committer for RowsCommitter {
     }
 
     fn commit(&mut self, epoch: Epoch, batches: Vec<StagedBatch>) -> Result<Option<Confirmed>> {
-        if let Some(last) = self.committed.replace(epoch).filter(|last| *last >= epoch) {
-            return Err(JobError::failed(format!("epoch {epoch} is committed after {last}")));
+        if let Some(last) = self.committed.filter(|last| *last >= epoch) {
+            let what = format!("epoch {epoch} is committed when {last} was before");
+            return Err(JobError::failed(what));
         }
         let bytes: Vec<u8> = batches.into_iter().flat_map(|batch| batch.bytes).collect();
         self.write(&bytes)
             .map_err(|error| JobError::unavailable("cannot write the rows").caused_by(error))?;
+        self.committed = Some(epoch);
         Ok(Some(Confirmed { epoch, position: self.length.to_string() }))
     }
 

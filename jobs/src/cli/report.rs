@@ -73,18 +73,19 @@ fn meant_command(error: &clap::Error) -> Option<String> {
 
 /// Says why a command failed.
 pub(super) fn failure(error: &JobError, form: Form) -> ExitCode {
-    say(&format!("error: {}\n", shown(&error.to_string())));
+    say(&format!("error: {}\n", harmless(&error.to_string())));
     if let Some(hint) = error.hint.as_ref().filter(|hint| !hint.is_empty()) {
-        say(&format!("  hint: {}\n", shown(hint)));
+        say(&format!("  hint: {}\n", harmless(hint)));
     }
     tell(error, form);
     ExitCode::from(error.kind.exit_code())
 }
 
-/// A text that may quote a file's contents, which must not steer the terminal.
-fn shown(text: &str) -> String {
-    let steers = |letter: char| letter.is_control() && letter != '\n';
-    let show = |letter: char| match steers(letter) {
+/// A text that may quote a file's contents, which must not steer the terminal: neither by control
+/// characters nor by the marks that turn its direction.
+fn harmless(text: &str) -> String {
+    let turns = |letter| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let show = |letter: char| match letter != '\n' && (letter.is_control() || turns(letter)) {
         true => letter.escape_default().to_string(),
         false => letter.to_string(),
     };

@@ -113,7 +113,7 @@ pub(super) fn of(
 /// The same for people, on one line.
 pub(super) fn text(summary: &Value) -> String {
     if summary["was_finished"] == true {
-        return "nothing to do: all input was read by an earlier run; start anew with --fresh\n"
+        return "nothing to do: an earlier run came to the end of the input, and what was added since is not read; start anew with --fresh\n"
             .to_owned();
     }
     let from = match summary["resumed_from"].as_u64() {

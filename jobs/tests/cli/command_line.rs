@@ -236,3 +236,22 @@ fn a_file_in_the_folder_is_read() {
     "#]]
     .assert_eq(&ran.err);
 }
+
+#[test]
+fn a_start_that_failed_does_not_bind_the_next() {
+    let row = "{\"entity_id\":\"a\",\"ts\":1,\"lat\":1,\"lon\":1}\n";
+    let shell = Shell::new().with("right.jsonl", row);
+    let run = |source: &str, sink: &str| {
+        shell.run(&["run", "fleet", "--no-serve", "--source", source, "--sink", sink])
+    };
+    let right = "positions=jsonl:right.jsonl";
+    for (source, sink) in
+        [("positions=jsonl:wrong.jsonl", "live=blackhole:"), (right, "live=jsonl:/dev/null/x")]
+    {
+        let ran = run(source, sink);
+        assert!(matches!(ran.code, Some(69 | 78)), "{:?}: {}", ran.code, ran.err);
+    }
+    let ran = run(right, "live=blackhole:");
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    assert!(ran.out.contains("1 records read"), "{}", ran.out);
+}

@@ -99,7 +99,7 @@ fn rejected_records_fail_a_strict_run_which_still_says_what_it_did() {
     let again = shell.run(&["run", "fleet", "--no-serve", "--source", "positions=jsonl:in.jsonl"]);
     assert_eq!(
         again.out,
-        "nothing to do: all input was read by an earlier run; start anew with --fresh\n"
+        "nothing to do: an earlier run came to the end of the input, and what was added since is not read; start anew with --fresh\n"
     );
 }
 

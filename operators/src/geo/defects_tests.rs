@@ -126,8 +126,11 @@ fn of_edges(polygons: &[Vec<Ring>]) -> Vec<(DefectKind, Vec<Vertex>)> {
     found
 }
 
+/// A ring of a polygon, and a point at which another touches it.
+type Touch = ((usize, usize), (u64, u64));
+
 /// Whether the graph of rings and points has a circle: it has more edges than a forest.
-fn has_circle(touches: &HashSet<((usize, usize), (u64, u64))>) -> bool {
+fn has_circle(touches: &HashSet<Touch>) -> bool {
     let mut rings: HashMap<_, usize> = HashMap::new();
     let mut points: HashMap<_, usize> = HashMap::new();
     for (ring, point) in touches {

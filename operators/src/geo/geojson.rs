@@ -6,8 +6,9 @@ use compact_str::{CompactString, ToCompactString};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Longest name of a zone, in bytes, as of any other entity; and of what is cited of a wrong file.
+/// Longest name of a zone, in bytes, as of any other entity.
 const MAX_NAME_BYTES: usize = 256;
+/// Bytes of a wrong file's text that an error cites.
 const MAX_CITED_BYTES: usize = 64;
 
 /// A feature of a file: its name and, per polygon, the shell and the holes.
