@@ -7,11 +7,14 @@ use std::path::Path;
 use waystream_engine::error::{JobError, Result};
 
 /// First bytes, what a file that has them is, and what to do with it.
-const KINDS: [(&[u8], &str, &str); 6] = [
+const KINDS: [(&[u8], &str, &str); 9] = [
     (b"\x1f\x8b", "compressed with gzip", "unpack it: gunzip FILE"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it: unzstd FILE"),
     (b"PK\x03\x04", "a zip archive", "unpack it: unzip FILE"),
     (b"PAR1\x15", "a Parquet file", "name it by parquet:FILE"),
+    (b"\xff\xfe\0\0", "UTF-32", "convert it: iconv -f UTF-32 -t UTF-8 FILE"),
+    (b"{\0", "UTF-16", "convert it: iconv -f UTF-16LE -t UTF-8 FILE"),
+    (b"\0{", "UTF-16", "convert it: iconv -f UTF-16BE -t UTF-8 FILE"),
     (b"\xff\xfe", "UTF-16", "convert it: iconv -f UTF-16 -t UTF-8 FILE"),
     (b"\xfe\xff", "UTF-16", "convert it: iconv -f UTF-16 -t UTF-8 FILE"),
 ];

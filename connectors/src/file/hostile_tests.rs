@@ -193,11 +193,14 @@ fn a_file_that_is_cut_while_it_is_read_is_told() {
 
 #[test]
 fn what_is_no_text_is_refused_whole() {
-    let kinds: [&[u8]; 6] = [
+    let kinds: [&[u8]; 9] = [
         b"\x1f\x8b\x08\0\0",
         b"\x28\xb5\x2f\xfd\0",
         b"PK\x03\x04\0",
         b"PAR1\x15\0",
+        b"\xff\xfe\0\0{\0\0\0",
+        b"{\0\"\0",
+        b"\0{\0\"",
         b"\xff\xfe{\0",
         b"\xfe\xff\0{",
     ];
@@ -214,6 +217,9 @@ fn what_is_no_text_is_refused_whole() {
         a.jsonl is compressed with zstd, and is to be UTF-8 text / unpack it: unzstd FILE
         a.jsonl is a zip archive, and is to be UTF-8 text / unpack it: unzip FILE
         a.jsonl is a Parquet file, and is to be UTF-8 text / name it by parquet:FILE
+        a.jsonl is UTF-32, and is to be UTF-8 text / convert it: iconv -f UTF-32 -t UTF-8 FILE
+        a.jsonl is UTF-16, and is to be UTF-8 text / convert it: iconv -f UTF-16LE -t UTF-8 FILE
+        a.jsonl is UTF-16, and is to be UTF-8 text / convert it: iconv -f UTF-16BE -t UTF-8 FILE
         a.jsonl is UTF-16, and is to be UTF-8 text / convert it: iconv -f UTF-16 -t UTF-8 FILE
         a.jsonl is UTF-16, and is to be UTF-8 text / convert it: iconv -f UTF-16 -t UTF-8 FILE
     "#]]

@@ -111,6 +111,8 @@ pub(crate) struct Mark {
     pub(crate) offset: u64,
     /// Lines before it.
     pub(crate) line: u64,
+    /// Hash of the header, if there is one.
+    pub(crate) header: u64,
 }
 
 impl Mark {
@@ -171,7 +173,7 @@ impl<R: Data> Pull for JsonLines<R> {
     }
 
     fn position(&self) -> Result<Position> {
-        encode_mark(&Mark { offset: self.lines.offset(), line: self.lines.line() })
+        encode_mark(&Mark { offset: self.lines.offset(), line: self.lines.line(), header: 0 })
     }
 
     fn bytes(&self) -> u64 {

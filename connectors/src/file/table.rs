@@ -6,7 +6,7 @@ use super::source::{Mark, reject};
 use crate::format::{
     Check, MAX_RECORD_BYTES, Rejection, beginning, checked, decode_text_row, shortened,
 };
-use crate::source::{Pull, Pulled, cannot_read, encode_mark, field_names};
+use crate::source::{Pull, Pulled, cannot_read, encode_mark, field_names, fnv};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
@@ -27,6 +27,8 @@ const MOST_NAMES: usize = 20;
 pub(crate) struct Table<R> {
     path: PathBuf,
     names: Vec<String>,
+    /// Hash of the names, which tells the header from another.
+    header: u64,
     lines: Lines,
     cells: Cells,
     check: Option<Check<R>>,
@@ -63,10 +65,26 @@ impl<R: Data> Table<R> {
             }
             Next::Wrong(rejection) => return Err(wrong_header(&path, &rejection.error)),
         };
+        let header = fnv(names.iter().flat_map(|name| name.bytes().chain([0])));
+        if mark.offset > 0 && mark.header != header {
+            let what = format!("{} has another header than when it was read", path.display());
+            return Err(
+                JobError::configuration(what).hint("put the file back, or start over with --fresh")
+            );
+        }
         if mark.offset > 0 {
             lines = Lines::new(file, mark.offset, mark.line).map_err(fail)?;
         }
-        Ok(Self { path, names, lines, cells, check, has_been_short: false, record: PhantomData })
+        Ok(Self {
+            path,
+            names,
+            header,
+            lines,
+            cells,
+            check,
+            has_been_short: false,
+            record: PhantomData,
+        })
     }
 
     /// Takes the cells at hand as a record; names without a cell have an empty one.
@@ -149,7 +167,11 @@ impl<R: Data> Pull for Table<R> {
     }
 
     fn position(&self) -> Result<Position> {
-        encode_mark(&Mark { offset: self.lines.offset(), line: self.lines.line() })
+        encode_mark(&Mark {
+            offset: self.lines.offset(),
+            line: self.lines.line(),
+            header: self.header,
+        })
     }
 
     fn bytes(&self) -> u64 {

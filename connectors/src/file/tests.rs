@@ -168,6 +168,13 @@ fn another_file_is_refused_on_resume() {
         let error = again.unwrap_err();
         assert!(error.to_string().contains("is not the file it was"), "{error}");
     }
+    std::fs::remove_file(path).unwrap();
+    let path = dir.path().join("a.csv");
+    std::fs::write(&path, "id,ts,lat,speed\na,1,1,2\n").unwrap();
+    let position = read(&mut source_of(&dir, FileFormat::Csv), None).unwrap().next;
+    std::fs::write(&path, "id,ts,speed,lat\na,1,1,2\nb,1,1,2\n").unwrap();
+    let error = read(&mut source_of(&dir, FileFormat::Csv), Some(&position)).unwrap_err();
+    assert!(error.to_string().contains("has another header"), "{error}");
 }
 
 /// Lines that were taken, and those that were not with their bytes.

@@ -1,6 +1,6 @@
 //! Opening one Parquet file, with an error that says what is wrong with it.
 
-use crate::source::cannot_read;
+use crate::source::{cannot_read, fnv};
 use arrow_schema::{DataType, Field, FieldRef, Schema, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::{Compression, ConvertedType, Type as PhysicalType};
@@ -44,14 +44,7 @@ pub(crate) fn footer_hash(mut file: &File, length: u64) -> io::Result<u64> {
     file.seek(SeekFrom::Start(start))?;
     let mut footer = Vec::new();
     file.take(length - start).read_to_end(&mut footer)?;
-    Ok(fnv(footer.into_iter()))
-}
-
-/// FNV-1a: the same in every build.
-pub(crate) fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    Ok(fnv(footer))
 }
 
 /// Runs the Parquet reader. On damaged bytes it may panic where it should return an error; a file

@@ -3,12 +3,11 @@
 use super::catalog::Catalog;
 use super::columns::Columns;
 use super::decode::Misfit;
-use super::file::fnv;
 use super::load::Key;
 use super::merge::Merge;
 use super::spill::SpillPlace;
 use crate::format::{Check, Rejection, checked, shortened};
-use crate::source::{Files, Pace, Pull, Pulled, decode_mark, encode_mark, reader};
+use crate::source::{Files, Pace, Pull, Pulled, decode_mark, encode_mark, fnv, reader};
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;

@@ -15,5 +15,5 @@ pub(crate) use files::Files;
 pub use input::{Input, MakeGenerator};
 pub(crate) use pace::Pace;
 pub(crate) use paths::{cannot_read, expand};
-pub(crate) use place::{decode_mark, encode_mark};
+pub(crate) use place::{decode_mark, encode_mark, fnv};
 pub(crate) use pull::{Pull, Pulled, reader};

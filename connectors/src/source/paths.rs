@@ -46,6 +46,10 @@ fn matching(pattern: &str, shown: &str) -> Result<Vec<PathBuf>> {
         }
         first
     });
+    if files.is_empty() && Path::new(shown).exists() && !Path::new(shown).is_dir() {
+        let hint = way_out(&io::ErrorKind::InvalidInput.into());
+        return Err(JobError::configuration(format!("`{shown}` is no ordinary file")).hint(hint));
+    }
     if files.is_empty() {
         return Err(JobError::configuration(format!("no file matches `{shown}`"))
             .hint("check the path; it is taken relative to the directory the job runs in"));
@@ -93,6 +97,7 @@ mod tests {
         assert_eq!(expand(&root, "x")?, [at("a.x"), at("b.x"), at("sub/c.x")]);
         assert_eq!(expand(&format!("{root}/*"), "x")?, [at("a.x"), at("b.x")]);
         assert!(expand(&format!("{root}/*.none"), "x").is_err());
+        assert!(expand("/dev/null", "x").unwrap_err().what.contains("no ordinary file"));
         assert!(expand(&format!("{root}/[.x"), "x").unwrap_err().hint.is_some());
         Ok(())
     }

@@ -27,6 +27,13 @@ pub(crate) fn decode_mark<M: DeserializeOwned>(position: &Position, files: &str)
     postcard::from_bytes(&position.0).map_err(bad)
 }
 
+/// FNV-1a: the same in every build, so that marks can hold it.
+pub(crate) fn fnv(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

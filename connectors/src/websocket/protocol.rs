@@ -33,7 +33,7 @@ pub(super) const NAME: &str = "waystream.v1";
 /// A place in the history of a view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The epoch that is open.
+    /// The epoch that is open; 0 until somebody [seals](super::Hub::seal) one, which no job does yet.
     pub epoch: u64,
     /// The number of the last change; counts on over epochs.
     pub seq: u64,

@@ -44,7 +44,7 @@ pub(crate) fn start(
         (None, None) => Manifest::first(&planned.job),
         (None, Some(found)) => {
             check_fits(&found.manifest, planned, &catalog.place_of(&found.manifest))?;
-            tell_what_was_given_up(&found, tell);
+            tell_where_it_goes_on(&found, tell);
             found.manifest
         }
         (Some(savepoint), found) => from_savepoint(catalog, savepoint, found, planned, tell)?,
@@ -71,7 +71,7 @@ fn from_savepoint(
     match found {
         Some(found) if found.manifest.savepoint.as_ref() == Some(&hash) => {
             check_fits(&found.manifest, planned, &catalog.place_of(&found.manifest))?;
-            tell_what_was_given_up(&found, tell);
+            tell_where_it_goes_on(&found, tell);
             Ok(found.manifest)
         }
         Some(found) => {
@@ -98,8 +98,11 @@ fn declared(base: Manifest, planned: &Planned) -> Manifest {
     Manifest { stages: planned.stages.clone(), sinks, ..base }
 }
 
-fn tell_what_was_given_up(found: &Found, tell: &dyn Fn(&str)) {
+fn tell_where_it_goes_on(found: &Found, tell: &dyn Fn(&str)) {
     let epoch = found.manifest.epoch;
+    if found.given_up.is_empty() && !found.manifest.finished {
+        tell(&format!("going on from the checkpoint of epoch {epoch}"));
+    }
     for given_up in &found.given_up {
         tell(&format!("gave up a checkpoint: {}", given_up.error));
     }

@@ -14,7 +14,7 @@ use waystream_engine::error::JobError;
 /// A position is in a zone if it lies strictly inside: exactly on an edge, of a shell, of a hole,
 /// or shared by two polygons of one zone, it is outside (the `contains` of OGC simple features).
 /// Edges are straight in longitude and latitude. The answer is exact; it does not depend on
-/// rounding. Where rings overlap, which valid polygons do not, the even-odd rule decides.
+/// rounding, as long as no two different coordinates are closer than 1e-150 degrees. Where rings overlap, which valid polygons do not, the even-odd rule decides.
 ///
 /// A ring whose neighbouring positions are more than 180 and less than 360 degrees of longitude
 /// apart crosses the antimeridian; such a zone is tested at the longitude and a full turn to
