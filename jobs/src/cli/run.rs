@@ -29,6 +29,7 @@ pub(super) fn run(resolved: Resolved, arguments: &Run, form: &mut Form) -> Resul
     let goes_on = !arguments.fresh && Catalog::new(checkpoints.clone()).has_progress()?;
     let resumes = goes_on || arguments.from.is_some();
     deployment.history = History { checkpoints: folder, resumes };
+    let keeps_rejected = deployment.sinks.contains_key("dead-letters");
     let mut config = JobConfig::new(job.name, checkpoints);
     config.workers = usize::from(options.workers);
     config.checkpoint_every = options.checkpoint_every;
@@ -62,6 +63,12 @@ pub(super) fn run(resolved: Resolved, arguments: &Run, form: &mut Form) -> Resul
         Form::Text if stdout_is_taken() => say(&summary::text(&summary)),
         Form::Text => answer(&summary::text(&summary)),
     }
+    if !keeps_rejected
+        && !options.fail_on_reject
+        && let Some(hint) = rejected(&metrics).and_then(|error| error.hint)
+    {
+        say(&format!("  hint: why records were rejected stands in their dead letters: {hint}\n"));
+    }
     // The summary holds the error already: it is not told to a program twice.
     *form = Form::Text;
     refused.map_or(Ok(()), Err)
@@ -72,8 +79,9 @@ fn rejected(metrics: &Metrics) -> Option<JobError> {
     let sources = metrics.sources();
     let rejected: u64 = sources.values().flat_map(|source| source.rejected().into_values()).sum();
     (rejected > 0).then(|| {
-        JobError::new(ErrorKind::Data, format!("{rejected} records were rejected"))
-            .hint("write them out with --sink dead-letters=jsonl:FILE")
+        JobError::new(ErrorKind::Data, format!("{rejected} records were rejected")).hint(
+            "write them out with --sink dead-letters=jsonl:FILE, or give the job dead_letters()",
+        )
     })
 }
 

@@ -255,3 +255,19 @@ fn a_start_that_failed_does_not_bind_the_next() {
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     assert!(ran.out.contains("1 records read"), "{}", ran.out);
 }
+
+#[test]
+fn who_has_records_rejected_learns_where_the_reasons_are() {
+    let rows = "{\"entity_id\":\"a\",\"ts\":1,\"lat\":1,\"lon\":1}\nnone\n";
+    let shell = Shell::new().with("rows.jsonl", rows);
+    let run = |more: &[&str]| {
+        let always = ["run", "fleet", "--no-serve", "--source", "positions=jsonl:rows.jsonl"];
+        shell.run(&[&always, more].concat())
+    };
+    let ran = run(&[]);
+    assert!(ran.out.contains("rejected: malformed 1"), "{}", ran.out);
+    assert!(ran.err.contains("--sink dead-letters=jsonl:FILE"), "{}", ran.err);
+    let ran = run(&["--fresh", "--sink", "dead-letters=jsonl:dead.jsonl"]);
+    assert!(!ran.err.contains("hint"), "{}", ran.err);
+    assert!(shell.read("dead.jsonl").contains("rows.jsonl:2"));
+}
