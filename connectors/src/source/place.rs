@@ -1,4 +1,4 @@
-//! Positions as bytes: where reading goes on, in the form of each source.
+//! Positions as bytes: where reading goes on, in the form of each source, and in which files.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
