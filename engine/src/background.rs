@@ -59,6 +59,11 @@ impl<T> Inbox<T> {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Whether the task has to wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.is_full()
+    }
 }
 
 /// The sending end of a task's channel. Never blocks: its bound is larger than what can be owed.

@@ -11,11 +11,12 @@ use crate::error::{JobError, Result};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::plan::Plan;
+use crate::settle::Settled;
 use crate::time::Epoch;
 use crate::worker::{WorkerRun, WorkerStart};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use timely::communication::{Allocator, initialize_from};
@@ -168,7 +169,8 @@ impl Takeover {
         let stages = plan.stages();
         let (_, sinks) = plan.finish()?;
         let kinds = sinks.iter().map(|sink| (sink.name.clone(), sink.kind.to_owned())).collect();
-        let planned = Planned { job: config.name.clone(), stages, sinks: kinds };
+        let history = history_name(&config);
+        let planned = Planned { job: config.name.clone(), stages, sinks: kinds, history };
         let lock = config.checkpoints.lock()?;
         let mut catalog = Catalog::new(config.checkpoints.clone());
         let (fresh, fallback, savepoint) = (config.fresh, config.fallback, config.from.clone());
@@ -189,7 +191,7 @@ impl Takeover {
             let committer = (sink.committer)().map_err(|error| error.at(format!("sink {name}")))?;
             let mut payer =
                 Payer::new(name.clone(), folder, committer, counters, Arc::clone(&ledger));
-            payer.settle(&mut manifest)?;
+            payer.settle(&mut manifest, &config.stop)?;
             payers.push((name, payer));
         }
         let started = config.clock.now();
@@ -263,9 +265,10 @@ impl Takeover {
         let messages = (payers.len() + 1) * self.config.max_epochs_in_flight * 2 + 16;
         let mut outboxes = BTreeMap::new();
         for (name, mut payer) in payers.drain(..) {
+            let answers = payer.answers();
             let handle = move |message| payer.handle(message);
-            outboxes
-                .insert(name.clone(), background.handle(&format!("sink {name}"), messages, handle));
+            let outbox = background.handle(&format!("sink {name}"), messages, handle);
+            outboxes.insert(name, (outbox, answers));
         }
         let (reply, inbox) = background.replies(REPLIES);
         let counters = Arc::clone(&self.config.metrics.checkpoints);
@@ -273,6 +276,23 @@ impl Takeover {
         let outbox = background.handle("ledger", messages, move |message| ledger.handle(message));
         self.ledger.set(outbox.clone()).ok()?;
         Some(LedgerLine { outbox, inbox })
+    }
+
+    /// Pays the sinks and notes it in a manifest. Nothing was started.
+    pub(crate) fn settle(self) -> Result<Settled> {
+        let mut manifest = self.manifest;
+        let payers = self.payers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (_, mut payer) in payers {
+            payer.finish(&mut manifest)?;
+        }
+        if let Some(mut catalog) = self.catalog.into_inner().unwrap_or_else(PoisonError::into_inner)
+        {
+            manifest.sequence += 1;
+            catalog.add(&mut manifest)?;
+        }
+        let sinks = self.config.metrics.sinks();
+        let rows = sinks.values().map(|sink| sink.committed.load(Relaxed)).sum();
+        Ok(Settled { epoch: manifest.epoch, rows })
     }
 
     /// How the run ended.
@@ -286,6 +306,13 @@ impl Takeover {
             }),
         }
     }
+}
+
+/// A name that no other history of the job's sinks has: by place and time.
+fn history_name(config: &JobConfig) -> String {
+    let (place, now) = (config.checkpoints.path().display(), config.clock.now());
+    let of = format!("{}\n{place}\n{}", config.name, now.0);
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(of.as_bytes()))
 }
 
 /// Stops the other workers when this one panics.

@@ -21,6 +21,7 @@ mod nearest;
 pub mod operator;
 pub mod plan;
 pub mod sabotage;
+pub mod settle;
 pub mod simulation;
 pub mod sink;
 pub mod sketch;

@@ -15,11 +15,23 @@ pub struct SourceCounters {
     /// Bytes of input.
     pub bytes: AtomicU64,
     rejected: [AtomicU64; 6],
+    /// Records behind what was read, by partition.
+    lag: Mutex<BTreeMap<u16, u64>>,
 }
 
 impl SourceCounters {
     pub(crate) fn reject(&self, reason: Reason) {
         self.rejected[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn set_lag(&self, partition: u16, behind: u64) {
+        self.lag.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, behind);
+    }
+
+    /// Records that stand in the source behind those read, as far as it told.
+    #[must_use]
+    pub fn lag(&self) -> u64 {
+        self.lag.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
     /// Records rejected, by reason; reasons that never occurred are left out.

@@ -7,8 +7,10 @@
 
 use crate::checkpoint::Confirmed;
 use crate::error::Result;
+use crate::job::StopSignal;
 use crate::time::Epoch;
 use std::fmt;
+use std::sync::Arc;
 
 /// Where a job writes rows of type `T`.
 pub trait Sink<T>: 'static {
@@ -68,12 +70,46 @@ impl fmt::Debug for StagedBatch {
     }
 }
 
+/// Whether no later run of the job has taken over its checkpoints.
+pub type IsCurrent = Arc<dyn Fn() -> Result<bool> + Send + Sync>;
+
+/// The run that a committer serves.
+#[derive(Clone)]
+pub struct Run {
+    /// The last epoch of the checkpoint it begins with. Rows of later epochs do not count yet.
+    pub epoch: Epoch,
+    /// The names of the histories whose epochs lead to that checkpoint; the run's own is the last.
+    /// A history begins with an empty state or a savepoint; epochs are numbered within one.
+    pub lineage: Vec<String>,
+    /// Its number among all runs over the same checkpoints.
+    pub generation: u64,
+    /// Tells a run that was replaced from one that only lost its place at the target.
+    pub is_current: IsCurrent,
+    /// Whether the job was asked to stop: then a target that does not answer is not waited for.
+    pub stop: StopSignal,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("epoch", &self.epoch)
+            .field("lineage", &self.lineage)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Makes rows visible, exactly once. Runs on a thread of its own and may wait.
 pub trait Committer: Send {
-    /// Called once before anything else: the target holds the rows up to `confirmed`, and perhaps
+    /// Tells it which run it serves, before anything else. A target that cannot give up rows has to
+    /// know which epochs they are of.
+    fn begin(&mut self, _run: &Run) {}
+
+    /// Called once, before rows come: the target holds the rows up to `confirmed`, and perhaps
     /// some of those that follow, from a run that was cut off or, after a fallback to an older
     /// checkpoint, from epochs that do not count any more. They come again, perhaps in another
-    /// order, so the target gives them up here; one that cannot refuses.
+    /// order, so the target gives them up here, or knows which of them it has; one that can do
+    /// neither refuses.
     ///
     /// # Errors
     /// If the target is not what `confirmed` was taken from, or cannot go back to it.

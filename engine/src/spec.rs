@@ -46,6 +46,8 @@ pub struct Deployment {
 /// The checkpoints of a job, as far as its outputs have to know them.
 #[derive(Clone, Debug, Default)]
 pub struct History {
+    /// The job's name.
+    pub job: String,
     /// Their folder.
     pub checkpoints: PathBuf,
     /// Whether the job goes on from one of them, so that outputs may have been written under the
@@ -82,6 +84,11 @@ pub trait SourceSpec<R: Data> {
     /// # Errors
     /// If the URL is wrong or of an unknown scheme.
     fn open(self, context: &OpenContext) -> Result<Box<dyn Source<Record = R>>>;
+
+    /// Whether it has no end and tells what happens now.
+    fn is_live(&self, _context: &OpenContext) -> bool {
+        false
+    }
 }
 
 /// Something that can become a sink for rows of type `T`.

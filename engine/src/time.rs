@@ -66,6 +66,30 @@ pub const fn mins(n: u64) -> Duration {
     Duration::from_secs(n * 60)
 }
 
+/// Reads a duration with its unit, such as `500ms`, `60s`, `5min`, `2h` or `30d`.
+///
+/// # Errors
+/// Says what to write.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let end = text.find(char::is_alphabetic).unwrap_or(text.len());
+    let unit_ms = match &text[end..] {
+        "ms" => 1,
+        "s" => 1000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "" => return Err("a duration needs a unit: ms, s, min, h or d".to_owned()),
+        unit => return Err(format!("`{unit}` is no unit of time: use ms, s, min, h or d")),
+    };
+    let number: u64 = text[..end]
+        .trim_end()
+        .parse()
+        .map_err(|_| "write a duration such as 500ms, 60s or 5min".to_owned())?;
+    let ms = number.checked_mul(unit_ms).ok_or("that is longer than can be counted")?;
+    Ok(Duration::from_millis(ms))
+}
+
 /// The unit of checkpoint and commit, and the only timestamp the dataflow knows.
 ///
 /// Epochs are totally ordered and closed by the wall clock; numbers may be skipped.

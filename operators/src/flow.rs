@@ -130,6 +130,25 @@ impl Flow {
         }
     }
 
+    /// Whether a source would tell what happens now, as a queue without an end does, or what has been, as
+    /// an archive does. Defaults may depend on it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use waystream_operators::{EventTime, Flow, TestJob, Timestamp, Unset, secs};
+    /// fn build(flow: &Flow) {
+    ///     let slack = if flow.is_live::<i64>("pings", &Unset) { secs(5) } else { Duration::ZERO };
+    ///     let event_time = EventTime::by(|at: &i64| Timestamp(*at)).out_of_order(slack);
+    ///     flow.source("pings", Unset, event_time).sink("out", Unset);
+    /// }
+    ///
+    /// assert_eq!(TestJob::new(build).input("pings", [7i64]).output::<i64>("out"), [7]);
+    /// ```
+    pub fn is_live<R: Data>(&self, name: &str, spec: &impl SourceSpec<R>) -> bool {
+        let url = self.deployment.sources.get(name);
+        self.test.is_none() && spec.is_live(&self.context(name, url))
+    }
+
     /// Records that no source of this job could take, with their raw bytes and where they stood.
     /// All sources must be declared before.
     ///

@@ -1,6 +1,7 @@
 //! Settings of a job: named values that a deployment can set, with the units people write.
 
 use std::time::Duration;
+use waystream_engine::time::parse_duration;
 
 /// A value that can be written in a setting. Implement it for a type of your own to give it a form.
 ///
@@ -61,20 +62,7 @@ impl Setting for Metres {
 
 impl Setting for Duration {
     fn parse(text: &str) -> Result<Self, String> {
-        let (number, unit) = split_unit(text);
-        let unit_ms = match unit {
-            "ms" => 1,
-            "s" => 1000,
-            "min" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            "" => return Err("a duration needs a unit: ms, s, min, h or d".to_owned()),
-            _ => return Err(format!("`{unit}` is no unit of time: use ms, s, min, h or d")),
-        };
-        let number: u64 =
-            number.parse().map_err(|_| "write a duration such as 500ms, 60s or 5min".to_owned())?;
-        let ms = number.checked_mul(unit_ms).ok_or("that is longer than can be counted")?;
-        Ok(Self::from_millis(ms))
+        parse_duration(text)
     }
 }
 
@@ -82,6 +70,16 @@ fn split_unit(text: &str) -> (&str, &str) {
     let text = text.trim();
     let end = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
     (text[..end].trim_end(), &text[end..])
+}
+
+/// A duration, or `none`.
+impl Setting for Option<Duration> {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "none" => Ok(None),
+            text => Duration::parse(text).map(Some).map_err(|why| format!("{why}, or `none`")),
+        }
+    }
 }
 
 #[cfg(test)]

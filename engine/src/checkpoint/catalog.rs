@@ -145,6 +145,15 @@ impl Catalog {
         next(last.max(named.unwrap_or(0)))
     }
 
+    /// Whether no run after this one has taken the job over.
+    ///
+    /// # Errors
+    /// If the newest manifest cannot be read.
+    pub fn is_current(&self, generation: u64) -> Result<bool> {
+        let newest = self.sequences()?.pop().map(|sequence| self.read(sequence)).transpose()?;
+        Ok(newest.is_none_or(|newest| newest.generation <= generation))
+    }
+
     /// Takes the job over: writes a manifest of the next generation, otherwise equal to `base`.
     /// Checkpoints that `base` does not go on from are removed.
     ///

@@ -73,7 +73,7 @@ mod tests {
         let stages = vec![stage("ships", "source jsonl:*.jsonl"), stage("latest", "live v1")];
         let kinds = [("rows", "jsonl"), ("stops", "parquet")];
         let sinks = kinds.map(|(name, kind)| (name.to_owned(), kind.to_owned())).into();
-        Planned { job: "fleet".to_owned(), stages, sinks }
+        Planned { job: "fleet".to_owned(), stages, sinks, history: "h".to_owned() }
     }
 
     /// A checkpoint of that job: `rows` has confirmed some, `stops` is owed some.

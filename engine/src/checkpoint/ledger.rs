@@ -3,8 +3,9 @@
 
 use super::catalog::Catalog;
 use super::chain::read_segment;
-use super::manifest::{Confirmed, Manifest, SegmentRef, StagedRef};
+use super::manifest::{Manifest, SegmentRef, StagedRef};
 use super::merge::merge;
+use super::owing::{Answers, Owing};
 use super::pay::PayMessage;
 use crate::background::{Outbox, Reply};
 use crate::error::Result;
@@ -35,8 +36,8 @@ pub(crate) struct Written {
 pub(crate) enum LedgerMessage {
     /// All workers are durable up to this epoch.
     Close(Epoch, Vec<Written>),
-    /// A sink has made its rows visible.
-    Paid(String, Confirmed),
+    /// A sink has answered.
+    Paid,
     /// No more epochs come; `true` if all input was read.
     Finish(bool),
 }
@@ -55,11 +56,13 @@ pub(crate) enum LedgerReply {
 pub(crate) struct Ledger {
     catalog: Catalog,
     manifest: Manifest,
-    payers: BTreeMap<String, Outbox<PayMessage>>,
+    owing: BTreeMap<String, Owing>,
     reply: Reply<LedgerReply>,
     counters: Arc<CheckpointCounters>,
+    /// An epoch that waits until sinks have taken what they are owed: the coordinator closes none
+    /// before it is answered.
+    held_back: Option<(Epoch, Vec<Written>)>,
     finish: Option<bool>,
-    owing: Vec<(String, PayMessage)>,
     dirty: bool,
 }
 
@@ -67,34 +70,42 @@ impl Ledger {
     pub(crate) fn new(
         catalog: Catalog,
         claimed: Manifest,
-        payers: BTreeMap<String, Outbox<PayMessage>>,
+        payers: BTreeMap<String, (Outbox<PayMessage>, Answers)>,
         reply: Reply<LedgerReply>,
         counters: Arc<CheckpointCounters>,
     ) -> Self {
+        let owing = payers
+            .into_iter()
+            .map(|(sink, (payer, answers))| (sink, Owing::new(payer, answers)))
+            .collect();
         Self {
             catalog,
             manifest: claimed,
-            payers,
+            owing,
             reply,
             counters,
+            held_back: None,
             finish: None,
-            owing: Vec::new(),
             dirty: false,
         }
     }
 
     pub(crate) fn handle(&mut self, message: LedgerMessage) -> Result<()> {
         match message {
-            LedgerMessage::Close(epoch, written) => self.close(epoch, written)?,
-            LedgerMessage::Paid(sink, confirmed) => self.paid(sink, confirmed),
+            LedgerMessage::Close(epoch, written) => self.held_back = Some((epoch, written)),
+            LedgerMessage::Paid => {}
             LedgerMessage::Finish(all_read) => {
                 self.finish = Some(all_read);
-                for sink in self.payers.keys().cloned().collect::<Vec<_>>() {
-                    self.owing.push((sink, PayMessage::Finish));
-                }
+                self.owing.values_mut().for_each(Owing::finish);
             }
         }
-        self.hand_out();
+        self.take_answers();
+        if !self.owing.values().any(Owing::is_behind)
+            && let Some((epoch, written)) = self.held_back.take()
+        {
+            self.close(epoch, written)?;
+        }
+        self.owing.values_mut().for_each(Owing::hand_out);
         self.settle_if_finished()
     }
 
@@ -110,47 +121,37 @@ impl Ledger {
             }
         }
         if planted(Sabotage::SinkBeforeManifest) {
-            self.owe(epoch, std::mem::take(&mut pay));
-            self.hand_out();
+            self.owe(std::mem::take(&mut pay));
+            self.owing.values_mut().for_each(Owing::hand_out);
         }
         self.manifest.epoch = epoch;
         self.write()?;
         self.reply.send(LedgerReply::Durable(epoch));
-        self.owe(epoch, pay);
+        self.owe(pay);
         self.merge_one()
     }
 
-    fn owe(&mut self, epoch: Epoch, pay: BTreeMap<String, Vec<StagedRef>>) {
+    fn owe(&mut self, pay: BTreeMap<String, Vec<StagedRef>>) {
         for (sink, staged) in pay {
-            self.owing.push((sink, PayMessage::Pay(epoch, staged)));
-        }
-    }
-
-    /// Hands over what is owed; a sink that cannot take more now is served at the next message.
-    fn hand_out(&mut self) {
-        let mut blocked: Vec<String> = Vec::new();
-        for (sink, message) in std::mem::take(&mut self.owing) {
-            let payer = self.payers.get(&sink).filter(|_| !blocked.contains(&sink));
-            let back = match payer {
-                Some(payer) => payer.offer(message),
-                None => Some(message),
-            };
-            if let Some(message) = back {
-                blocked.push(sink.clone());
-                self.owing.push((sink, message));
+            if let Some(owing) = self.owing.get_mut(&sink) {
+                owing.owe(staged);
             }
         }
     }
 
-    fn paid(&mut self, sink: String, confirmed: Confirmed) {
-        self.manifest.staged.retain(|staged| staged.sink != sink || staged.epoch > confirmed.epoch);
-        self.manifest.confirmed.insert(sink, confirmed);
-        self.dirty = true;
+    fn take_answers(&mut self) {
+        for (sink, owing) in &self.owing {
+            if let Some(confirmed) = owing.take_confirmed() {
+                self.manifest.paid(sink, confirmed);
+                self.dirty = true;
+            }
+        }
     }
 
     fn settle_if_finished(&mut self) -> Result<()> {
         let Some(all_read) = self.finish else { return Ok(()) };
-        if !self.manifest.staged.is_empty() || !self.owing.is_empty() {
+        let is_paid = self.owing.values().all(Owing::is_empty);
+        if !self.manifest.staged.is_empty() || !is_paid {
             return Ok(());
         }
         if self.dirty || all_read != self.manifest.finished {

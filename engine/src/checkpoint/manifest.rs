@@ -10,7 +10,7 @@ use crate::time::Epoch;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const HEADER: &str = "waystream-manifest";
 
 /// Everything that belongs to a checkpoint.
@@ -28,6 +28,9 @@ pub struct Manifest {
     pub epoch: Epoch,
     /// The job it belongs to.
     pub job: String,
+    /// The histories whose epochs lead here, oldest first; this one is the last. Each but the first
+    /// began with a savepoint of the one before. Empty until a run begins it.
+    pub lineage: Vec<String>,
     /// The savepoint the history began with, by the hash of its manifest.
     pub savepoint: Option<String>,
     /// The stages that own state.
@@ -112,6 +115,7 @@ impl Manifest {
             generation: 0,
             epoch: Epoch(0),
             job: job.to_owned(),
+            lineage: Vec::new(),
             savepoint: None,
             stages: Vec::new(),
             sinks: BTreeMap::new(),
@@ -182,6 +186,12 @@ impl Manifest {
             return Err(other(format!("{groups} key groups, this program has {KEY_GROUPS}")));
         }
         Ok(manifest)
+    }
+
+    /// Notes how far a sink has made its rows visible: those are not owed any more.
+    pub(crate) fn paid(&mut self, sink: &str, confirmed: Confirmed) {
+        self.staged.retain(|staged| staged.sink != sink || staged.epoch > confirmed.epoch);
+        self.confirmed.insert(sink.to_owned(), confirmed);
     }
 
     /// Names of all files this checkpoint needs.

@@ -9,6 +9,7 @@ mod folder;
 mod ledger;
 mod manifest;
 mod merge;
+mod owing;
 mod pay;
 mod savepoint;
 mod segment;

@@ -17,6 +17,8 @@ pub(crate) struct Planned {
     pub(crate) stages: Vec<PlannedStage>,
     /// Kinds of sinks by name.
     pub(crate) sinks: BTreeMap<String, String>,
+    /// The name of the history that begins if nothing is gone on with.
+    pub(crate) history: String,
 }
 
 /// What was asked for.
@@ -41,7 +43,7 @@ pub(crate) fn start(
     let found = if wanted.fresh { None } else { catalog.latest(wanted.fallback)? };
     let found = found.filter(has_begun);
     let base = match (&wanted.savepoint, found) {
-        (None, None) => Manifest::first(&planned.job),
+        (None, None) => begun(Manifest::first(&planned.job), planned),
         (None, Some(found)) => {
             check_fits(&found.manifest, planned, &catalog.place_of(&found.manifest))?;
             tell_where_it_goes_on(&found, tell);
@@ -85,9 +87,15 @@ fn from_savepoint(
             check_fits(&manifest, planned, &savepoint.path().display().to_string())?;
             let (place, epoch) = (savepoint.path().display(), manifest.epoch);
             tell(&format!("beginning a history from the savepoint {place}, epoch {epoch}"));
-            fetch(savepoint, manifest, hash, catalog.folder())
+            Ok(begun(fetch(savepoint, manifest, hash, catalog.folder())?, planned))
         }
     }
+}
+
+/// The base of a history that begins now.
+fn begun(mut base: Manifest, planned: &Planned) -> Manifest {
+    base.lineage.push(planned.history.clone());
+    base
 }
 
 /// The checkpoint under the stages and sinks of the job as it is now.

@@ -11,6 +11,7 @@ pub(crate) struct Gate {
     bytes: BTreeMap<u64, usize>,
     total: usize,
     uncommitted: BTreeSet<u64>,
+    committed_frontier: u64,
 }
 
 impl Gate {
@@ -21,6 +22,7 @@ impl Gate {
             bytes: BTreeMap::new(),
             total: 0,
             uncommitted: BTreeSet::new(),
+            committed_frontier: 0,
         }
     }
 
@@ -61,8 +63,14 @@ impl Gate {
         }
     }
 
+    /// The epochs before this one are committed.
+    pub(crate) fn committed_frontier(&self) -> u64 {
+        self.committed_frontier
+    }
+
     /// The epochs before `frontier` are committed; `None` if all of them.
     pub(crate) fn committed(&mut self, frontier: Option<u64>) {
+        self.committed_frontier = frontier.unwrap_or(u64::MAX);
         match frontier {
             Some(frontier) => self.uncommitted = self.uncommitted.split_off(&frontier),
             None => self.uncommitted.clear(),

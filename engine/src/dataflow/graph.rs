@@ -202,7 +202,7 @@ pub(crate) fn build(
         let context = Context::new(scope.index(), scope.peers(), &targets);
         let (streams, parts) = match node.kind {
             NodeKind::Source(mut source) => {
-                source.start(&shared.background);
+                source.start(&shared.background, &shared.clock);
                 let outputs =
                     add_source(scope, node.name, source, context, targets.len(), shared.clone());
                 all_early.push(outputs.early);

@@ -125,12 +125,15 @@ impl Driver {
         let now = self.shared.clock.now();
         let mut source = self.source.borrow_mut();
         let mut taken = 0;
-        if self.shared.gate.borrow().is_open() && !self.shared.stop.is_requested() {
-            taken = source.poll(&mut self.context, BYTES_PER_TURN, now)?;
+        let is_open = self.shared.gate.borrow().is_open() && !self.shared.stop.is_requested();
+        source.listen(now, !is_open);
+        source.committed_before(self.shared.gate.borrow().committed_frontier());
+        if is_open {
+            taken = source.poll(&mut self.context, BYTES_PER_TURN)?;
             self.bytes_in_open += taken;
             self.shared.gate.borrow_mut().add(self.open, taken);
         }
-        let watermark = source.watermark(now);
+        let watermark = source.watermark();
         if self.announced != Some(watermark) {
             self.context.announce(watermark);
             self.announced = Some(watermark);
@@ -153,10 +156,10 @@ impl Driver {
         }
         let Some(mut capability) = self.parts.take() else { return Ok(None) };
         let staged = self.context.take_staged();
-        let mut entries = source.take_increment()?;
+        let mut entries = source.take_increment(self.open)?;
         if planted(Sabotage::OffsetsEarly) {
-            source.poll(&mut self.context, 1, self.shared.clock.now())?;
-            let early = source.take_increment()?;
+            source.poll(&mut self.context, 1)?;
+            let early = source.take_increment(self.open)?;
             entries = if early.is_empty() { entries } else { early };
         }
         let closed = capability.clone();

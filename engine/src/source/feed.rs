@@ -1,10 +1,14 @@
 //! Reads a worker's share of a source's partitions in turn. Runs on a thread of its own, or in
 //! place when the job is simulated.
 
+use super::published::Published;
 use super::{Partition, Position, ReadBatch, ReadStatus, Reader, Source};
+use crate::clock::Clock;
 use crate::error::{JobError, Result};
 use crate::event::Data;
+use crate::time::{Timestamp, millis};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What the reading side tells the worker.
@@ -29,33 +33,49 @@ pub(crate) struct Share {
     pub(crate) workers: usize,
     pub(crate) resume: HashMap<String, Position>,
     pub(crate) ended: Vec<String>,
+    /// Whether a checkpoint knows this source.
+    pub(crate) resumes: bool,
 }
 
-/// How often an unbounded source is asked for new partitions, in reads of a quiet feed.
-const QUIET_TURNS_PER_DISCOVERY: u32 = 64;
+/// A partition that is read.
+struct Open<R> {
+    partition: Partition,
+    reader: Box<dyn Reader<Record = R>>,
+    /// Where the worker was told last that reading goes on.
+    told: Position,
+}
 
 /// The reading side of one source on one worker.
 pub(crate) struct Feed<R> {
     source: Box<dyn Source<Record = R>>,
     share: Share,
-    open: Vec<(Partition, Box<dyn Reader<Record = R>>)>,
+    open: Vec<Open<R>>,
     known: Vec<u16>,
     turn: usize,
-    quiet_turns: u32,
-    started: bool,
+    clock: Arc<dyn Clock>,
+    /// When it was asked for partitions; `None` before the first time.
+    discovered: Option<Timestamp>,
+    published: Published,
     finished: bool,
 }
 
 impl<R: Data> Feed<R> {
-    pub(crate) fn new(source: Box<dyn Source<Record = R>>, share: Share) -> Self {
+    pub(crate) fn new(
+        mut source: Box<dyn Source<Record = R>>,
+        share: Share,
+        published: Published,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        source.begin(share.resumes);
         Self {
             source,
             share,
             open: Vec::new(),
             known: Vec::new(),
             turn: 0,
-            quiet_turns: 0,
-            started: false,
+            clock,
+            discovered: None,
+            published,
             finished: false,
         }
     }
@@ -68,13 +88,20 @@ impl<R: Data> Feed<R> {
     /// Takes one turn: discovers partitions or reads from the next one. Returns how long there is
     /// nothing to do, if so.
     pub(crate) fn turn(&mut self, out: &mut Vec<FeedMessage<R>>) -> Result<Option<Duration>> {
-        if !self.started {
-            self.discover(out)?;
-            self.started = true;
-            out.push(FeedMessage::AllFound);
-            return Ok(None);
+        let is_bounded = self.source.is_bounded();
+        match self.discovered {
+            None => {
+                self.discover(out)?;
+                out.push(FeedMessage::AllFound);
+                return Ok(None);
+            }
+            Some(at) if !is_bounded && self.is_due(at) => self.discover(out)?,
+            Some(_) => {}
         }
-        if self.open.is_empty() && self.source.is_bounded() {
+        if let Some(positions) = self.published.take() {
+            self.source.committed(positions);
+        }
+        if self.open.is_empty() && is_bounded {
             out.push(FeedMessage::AllEnded);
             self.finished = true;
             return Ok(None);
@@ -83,12 +110,14 @@ impl<R: Data> Feed<R> {
         for _ in 0..self.open.len() {
             let at = self.turn % self.open.len();
             self.turn = at + 1;
-            let (partition, reader) = &mut self.open[at];
+            let Open { partition, reader, told } = &mut self.open[at];
             let mut batch = ReadBatch::default();
             let status = reader.read(&mut batch)?;
             let index = partition.index;
+            let moved = !batch.next.0.is_empty() && batch.next != *told;
             let says = !batch.records.is_empty() || !batch.rejects.is_empty();
-            if says || batch.watermark.is_some() {
+            if says || batch.watermark.is_some() || moved {
+                told.clone_from(&batch.next);
                 out.push(FeedMessage::Records(index, batch));
             }
             match status {
@@ -105,14 +134,15 @@ impl<R: Data> Feed<R> {
                 return Ok(None);
             }
         }
-        self.quiet_turns += 1;
-        if !self.source.is_bounded() && self.quiet_turns.is_multiple_of(QUIET_TURNS_PER_DISCOVERY) {
-            self.discover(out)?;
-        }
         Ok(Some(wait))
     }
 
+    fn is_due(&self, discovered: Timestamp) -> bool {
+        self.clock.now().since_ms(discovered) >= millis(self.source.discover_every())
+    }
+
     fn discover(&mut self, out: &mut Vec<FeedMessage<R>>) -> Result<()> {
+        self.discovered = Some(self.clock.now());
         let partitions = self.source.partitions()?;
         let is_lost = |name: &&String| {
             !self.share.ended.contains(name) && partitions.iter().all(|there| there.name != **name)
@@ -134,7 +164,7 @@ impl<R: Data> Feed<R> {
                 continue;
             }
             let reader = self.source.open(&partition, self.share.resume.get(&partition.name))?;
-            self.open.push((partition, reader));
+            self.open.push(Open { partition, reader, told: Position::default() });
         }
         Ok(())
     }
@@ -143,23 +173,29 @@ impl<R: Data> Feed<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ManualClock;
     use crate::simulation::{Cues, Script, Step};
+
+    fn feed(script: Script<u8>, share: Share) -> Feed<u8> {
+        let clock = Arc::new(ManualClock::default());
+        Feed::new(Box::new(script), share, Published::default(), clock)
+    }
 
     fn first_turn(resume: &str, ended: &[&str]) -> Result<Option<Duration>> {
         let script = Script::new("steps", vec![vec![Step::Record(1_u8)]], Cues::default(), 1);
         let position = Position(postcard::to_stdvec(&0_usize).unwrap());
         let resume = HashMap::from([(resume.to_owned(), position)]);
         let ended = ended.iter().map(|name| (*name).to_owned()).collect();
-        let share = Share { worker: 0, workers: 1, resume, ended };
-        Feed::new(Box::new(script), share).turn(&mut Vec::new())
+        feed(script, Share { worker: 0, workers: 1, resume, ended, resumes: true })
+            .turn(&mut Vec::new())
     }
 
     #[test]
     fn partitions_take_turns_from_the_first_on_also_when_one_ends() {
         let rows = |count| vec![Step::Record(1_u8); count];
         let script = Script::new("steps", vec![rows(3), rows(1), rows(2)], Cues::default(), 1);
-        let share = Share { worker: 0, workers: 1, resume: HashMap::new(), ended: Vec::new() };
-        let mut feed = Feed::new(Box::new(script), share);
+        let (resume, ended) = Default::default();
+        let mut feed = feed(script, Share { worker: 0, workers: 1, resume, ended, resumes: false });
         let mut messages = Vec::new();
         while !feed.is_finished() {
             feed.turn(&mut messages).unwrap();

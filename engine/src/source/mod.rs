@@ -7,6 +7,7 @@
 
 mod event_time;
 mod feed;
+mod published;
 mod runtime;
 
 pub use event_time::EventTime;
@@ -37,6 +38,10 @@ pub trait Source: Send {
     /// What it yields.
     type Record: Data;
 
+    /// Tells it, before anything else, whether the job goes on from a checkpoint of this source. A
+    /// partition that is opened without a position has appeared since then.
+    fn begin(&mut self, _resumes: bool) {}
+
     /// The partitions there are now. Asked again while the job runs if the source is unbounded;
     /// a partition that was there must stay.
     ///
@@ -53,6 +58,15 @@ pub trait Source: Send {
         partition: &Partition,
         from: Option<&Position>,
     ) -> Result<Box<dyn Reader<Record = Self::Record>>>;
+
+    /// How long after it was asked for partitions an unbounded source is asked again.
+    fn discover_every(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    /// Tells it where a start would go on in each partition from now on: for those who watch, not
+    /// for itself. A checkpoint that is given up later may have been told before.
+    fn committed(&mut self, _positions: Vec<(Partition, Position)>) {}
 
     /// Whether it ends by itself.
     fn is_bounded(&self) -> bool;
@@ -95,8 +109,10 @@ pub struct ReadBatch<R> {
     /// A promise of the source itself: no record before this time follows in the partition. Most
     /// sources make none.
     pub watermark: Option<Timestamp>,
-    /// Where to go on after this batch.
+    /// Where to go on after this batch. Kept also if the batch holds nothing else, unless empty.
     pub next: Position,
+    /// How many records stand behind `next` in the partition, if that is known.
+    pub behind: Option<u64>,
     /// Bytes of input behind the batch.
     pub bytes: usize,
 }
@@ -104,7 +120,14 @@ pub struct ReadBatch<R> {
 impl<R> Default for ReadBatch<R> {
     fn default() -> Self {
         let (records, rejects) = Default::default();
-        Self { records, rejects, watermark: None, next: Position::default(), bytes: 0 }
+        Self {
+            records,
+            rejects,
+            watermark: None,
+            next: Position::default(),
+            behind: None,
+            bytes: 0,
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 //! position, and sends what cannot be taken to the dead letters.
 
 use super::feed::{Feed, FeedMessage, Share};
+use super::published::Unpublished;
 use super::{DeadLetter, EventTime, Partition, Position, Progress, ReadBatch, Reject, Source};
 use crate::background::{Background, Inbox, Produced};
+use crate::clock::Clock;
 use crate::dataflow::{Context, Port};
 use crate::error::{JobError, Result};
 use crate::event::{Data, Event, Origin};
@@ -13,7 +15,7 @@ use crate::state::{Entries, Entry};
 use crate::time::{Timestamp, Watermark, millis};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -35,26 +37,32 @@ pub(crate) struct SourceSettings {
 /// A source as the driver sees it.
 pub(crate) trait SourceStage {
     /// Takes what has been read, up to about `limit` bytes; returns the bytes taken.
-    fn poll(&mut self, context: &mut Context, limit: usize, now: Timestamp) -> Result<usize>;
+    fn poll(&mut self, context: &mut Context, limit: usize) -> Result<usize>;
     /// Whether something is waiting to be taken.
     fn is_ready(&self) -> bool;
     /// Whether every partition has ended.
     fn has_ended(&self) -> bool;
+    /// Counts time in which partitions could have been heard; `blocked` says that nothing is taken
+    /// from them. Called before each poll.
+    fn listen(&mut self, now: Timestamp, blocked: bool);
     /// The least watermark of this worker's partitions.
-    fn watermark(&mut self, now: Timestamp) -> Watermark;
-    /// The partitions whose position changed since the last call.
-    fn take_increment(&mut self) -> Result<Entries>;
+    fn watermark(&mut self) -> Watermark;
+    /// The partitions whose position changed since the last call; they belong to this epoch.
+    fn take_increment(&mut self, epoch: u64) -> Result<Entries>;
+    /// All epochs before this one are committed.
+    fn committed_before(&mut self, frontier: u64);
     /// Applies an entry of the checkpoint the job starts from.
     fn restore(&mut self, entries: &[Entry<'_>]) -> Result<()>;
     /// Starts reading.
-    fn start(&mut self, background: &Background);
+    fn start(&mut self, background: &Background, clock: &Arc<dyn Clock>);
 }
 
 struct PartitionState {
     name: String,
     progress: Progress,
     changed: bool,
-    spoke_at: Timestamp,
+    /// When it was heard last, in time spent listening.
+    heard_ms: i64,
 }
 
 enum Input<R> {
@@ -72,6 +80,10 @@ pub(crate) struct SourceRuntime<R> {
     partitions: Vec<PartitionState>,
     all_found: bool,
     ended: bool,
+    /// Time spent listening: what backpressure takes makes nobody silent.
+    listened_ms: i64,
+    looked_at: Option<Timestamp>,
+    unpublished: Unpublished,
     port: Port<R>,
     dead_letters: Port<DeadLetter>,
 }
@@ -92,19 +104,17 @@ impl<R: Data> SourceRuntime<R> {
             partitions: Vec::new(),
             all_found: false,
             ended: false,
+            listened_ms: 0,
+            looked_at: None,
+            unpublished: Unpublished::default(),
             port,
             dead_letters,
         }
     }
 
-    fn take(
-        &mut self,
-        context: &mut Context,
-        message: FeedMessage<R>,
-        now: Timestamp,
-    ) -> Result<usize> {
+    fn take(&mut self, context: &mut Context, message: FeedMessage<R>) -> Result<usize> {
         match message {
-            FeedMessage::Found(partition) => self.found(partition, now),
+            FeedMessage::Found(partition) => self.found(partition),
             FeedMessage::AllFound => self.all_found = true,
             FeedMessage::Ended(index) => {
                 if let Some(state) = self.partition(index) {
@@ -113,31 +123,26 @@ impl<R: Data> SourceRuntime<R> {
                 }
             }
             FeedMessage::AllEnded => self.ended = true,
-            FeedMessage::Records(index, batch) => return self.records(context, index, batch, now),
+            FeedMessage::Records(index, batch) => return self.records(context, index, batch),
         }
         Ok(0)
     }
 
-    fn found(&mut self, partition: Partition, now: Timestamp) {
+    fn found(&mut self, partition: Partition) {
         let fresh =
             Progress { index: partition.index, next: None, max_time: Timestamp::MIN, ended: false };
         let progress = self.restored.remove(&partition.name).unwrap_or(fresh);
         let progress = Progress { index: partition.index, ..progress };
         let name = partition.name;
-        self.partitions.push(PartitionState { name, progress, changed: false, spoke_at: now });
+        let heard_ms = self.listened_ms;
+        self.partitions.push(PartitionState { name, progress, changed: false, heard_ms });
     }
 
     fn partition(&mut self, index: u16) -> Option<&mut PartitionState> {
         self.partitions.iter_mut().find(|state| state.progress.index == index)
     }
 
-    fn records(
-        &mut self,
-        context: &mut Context,
-        index: u16,
-        batch: ReadBatch<R>,
-        now: Timestamp,
-    ) -> Result<usize> {
+    fn records(&mut self, context: &mut Context, index: u16, batch: ReadBatch<R>) -> Result<usize> {
         let slack_ms = millis(self.event_time.out_of_order);
         let Some(at) = self.partitions.iter().position(|p| p.progress.index == index) else {
             return Err(JobError::failed(format!("records of unknown partition {index}")));
@@ -146,6 +151,8 @@ impl<R: Data> SourceRuntime<R> {
         counters.read.fetch_add((batch.records.len() + batch.rejects.len()) as u64, Relaxed);
         counters.accepted.fetch_add(batch.records.len() as u64, Relaxed);
         counters.bytes.fetch_add(batch.bytes as u64, Relaxed);
+        let says = !batch.records.is_empty() || !batch.rejects.is_empty();
+        let says = says || batch.watermark.is_some();
         let mut max = self.partitions[at].progress.max_time;
         let mut events = Vec::with_capacity(batch.records.len().min(RECORDS_PER_BATCH));
         for (position, value) in batch.records {
@@ -163,11 +170,16 @@ impl<R: Data> SourceRuntime<R> {
             max = max.max(Timestamp(promised.0.saturating_add(slack_ms)));
         }
         self.reject(context, at, batch.rejects)?;
+        if let Some(behind) = batch.behind {
+            self.settings.counters.set_lag(index, behind);
+        }
         let state = &mut self.partitions[at];
         state.progress.max_time = max;
         state.progress.next = Some(batch.next);
         state.changed = true;
-        state.spoke_at = now;
+        if says {
+            state.heard_ms = self.listened_ms;
+        }
         Ok(batch.bytes)
     }
 
@@ -191,11 +203,11 @@ impl<R: Data> SourceRuntime<R> {
         self.dead_letters.push(context, letters)
     }
 
-    fn watermark_of(&self, state: &PartitionState, now: Timestamp) -> Option<Timestamp> {
+    fn watermark_of(&self, state: &PartitionState) -> Option<Timestamp> {
         if state.progress.ended {
             return Some(Timestamp::MAX);
         }
-        let silent_ms = now.since_ms(state.spoke_at);
+        let silent_ms = self.listened_ms - state.heard_ms;
         if self.event_time.idle_after.is_some_and(|idle| silent_ms >= millis(idle)) {
             return None;
         }
@@ -205,13 +217,13 @@ impl<R: Data> SourceRuntime<R> {
 }
 
 impl<R: Data> SourceStage for SourceRuntime<R> {
-    fn poll(&mut self, context: &mut Context, limit: usize, now: Timestamp) -> Result<usize> {
+    fn poll(&mut self, context: &mut Context, limit: usize) -> Result<usize> {
         let mut bytes = 0;
         while bytes < limit {
             let Input::Reading(inbox) = &self.input else { break };
             let Some(messages) = inbox.try_take() else { break };
             for message in messages? {
-                bytes += self.take(context, message, now)?;
+                bytes += self.take(context, message)?;
             }
         }
         Ok(bytes)
@@ -225,24 +237,43 @@ impl<R: Data> SourceStage for SourceRuntime<R> {
         self.ended
     }
 
-    fn watermark(&mut self, now: Timestamp) -> Watermark {
+    fn listen(&mut self, now: Timestamp, blocked: bool) {
+        let is_full = matches!(&self.input, Input::Reading(inbox) if inbox.is_full());
+        let since_ms = self.looked_at.replace(now).map_or(0, |before| now.since_ms(before));
+        if !blocked && !is_full {
+            self.listened_ms += since_ms.max(0);
+        }
+    }
+
+    fn watermark(&mut self) -> Watermark {
         if !self.all_found {
             return Watermark::At(Timestamp::MIN);
         }
         if self.ended {
             return Watermark::At(Timestamp::MAX);
         }
-        let times = self.partitions.iter().filter_map(|state| self.watermark_of(state, now));
+        let times = self.partitions.iter().filter_map(|state| self.watermark_of(state));
         times.min().map_or(Watermark::Idle, Watermark::At)
     }
 
-    fn take_increment(&mut self) -> Result<Entries> {
+    fn take_increment(&mut self, epoch: u64) -> Result<Entries> {
         let mut entries = Entries::default();
+        let mut positions = BTreeMap::new();
         for state in self.partitions.iter_mut().filter(|state| state.changed) {
             entries.put(0, &state.name, &state.progress)?;
             state.changed = false;
+            if let Some(next) = &state.progress.next {
+                let index = state.progress.index;
+                let partition = Partition { index, name: state.name.clone() };
+                positions.insert(index, (partition, next.clone()));
+            }
         }
+        self.unpublished.close(epoch, positions);
         Ok(entries)
+    }
+
+    fn committed_before(&mut self, frontier: u64) {
+        self.unpublished.committed_before(frontier);
     }
 
     fn restore(&mut self, entries: &[Entry<'_>]) -> Result<()> {
@@ -263,7 +294,7 @@ impl<R: Data> SourceStage for SourceRuntime<R> {
         Ok(())
     }
 
-    fn start(&mut self, background: &Background) {
+    fn start(&mut self, background: &Background, clock: &Arc<dyn Clock>) {
         let Input::Waiting(source) = std::mem::replace(&mut self.input, Input::Starting) else {
             return;
         };
@@ -276,9 +307,11 @@ impl<R: Data> SourceStage for SourceRuntime<R> {
             workers: self.settings.workers,
             resume: self.restored.iter().filter_map(position).collect(),
             ended: ended.map(|(name, _)| name.clone()).collect(),
+            resumes: !self.restored.is_empty(),
         };
         let name = self.settings.name.to_string();
-        let mut feed = Feed::new(source, share);
+        let (published, clock) = (self.unpublished.published(), Arc::clone(clock));
+        let mut feed = Feed::new(source, share, published, clock);
         let place = name.clone();
         let inbox = background.produce(&format!("source {name}"), CHUNKS_AHEAD, move || {
             let mut messages = Vec::new();

@@ -235,10 +235,10 @@ fn flips(name: &str, length: usize) -> Vec<(usize, u32)> {
 /// The file as a version to come might write it, sound in itself.
 fn of_another_version(bytes: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(bytes).ok().and_then(|text| text.split_once('\n')) {
-        Some((header, body)) if header.starts_with("waystream-manifest 2 ") => {
+        Some((header, body)) if header.starts_with("waystream-manifest 3 ") => {
             let body = body.trim_end();
-            let hash = file_hash(format!("3\n{body}").as_bytes());
-            format!("waystream-manifest 3 {hash}\n{body}\n").into_bytes()
+            let hash = file_hash(format!("4\n{body}").as_bytes());
+            format!("waystream-manifest 4 {hash}\n{body}\n").into_bytes()
         }
         _ => {
             let mut bytes = bytes.to_vec();
