@@ -3,6 +3,8 @@
 pub mod file;
 pub mod format;
 pub mod generator;
+#[cfg(feature = "kafka")]
+mod kafka;
 pub mod parquet;
 pub mod sink;
 pub mod source;

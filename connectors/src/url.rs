@@ -3,8 +3,10 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 use waystream_engine::did_you_mean;
 use waystream_engine::error::{JobError, Result};
+use waystream_engine::time::parse_duration;
 
 /// The URL of a source or a sink in its parts. Nothing is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +90,18 @@ impl Url {
         })
     }
 
+    /// The value of a key as a duration such as `500ms` or `5min`, if given.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn duration(&self, key: &str) -> Result<Option<Duration>> {
+        let Some(text) = self.get(key) else { return Ok(None) };
+        parse_duration(text).map(Some).map_err(|why| {
+            JobError::configuration(format!("`{key}={text}`: {why}"))
+                .hint(format!("write it as in {key}=30s"))
+        })
+    }
+
     /// Refuses keys that are not among these.
     ///
     /// # Errors
@@ -100,6 +114,13 @@ impl Url {
         let what = format!("unknown key `{key}` in the URL of `{}:`", self.scheme);
         Err(JobError::configuration(what).hint(did_you_mean(key, known.iter().copied())))
     }
+}
+
+/// The error of a scheme that this binary was built without.
+#[cfg(not(feature = "kafka"))]
+pub(crate) fn not_built_in(feature: &str) -> JobError {
+    JobError::configuration(format!("this binary was built without `{feature}:`"))
+        .hint(format!("build it with it: cargo run --release --features {feature} -- …"))
 }
 
 /// What to write for a URL that has no scheme: by the ending of its path, if that tells.

@@ -11,3 +11,6 @@ pub mod testing {}
 
 #[doc = include_str!("../docs/config.md")]
 pub mod configuration {}
+
+#[doc = include_str!("../docs/kafka.md")]
+pub mod kafka {}

@@ -26,7 +26,11 @@ impl Job {
 #[must_use]
 pub fn all() -> Vec<Job> {
     let about = "positions of anything that moves: live entities, cells, crossings, trips, stops";
-    vec![Job::new("fleet", about, crate::fleet::build)]
+    let replay = "positions from an archive to another place, as they are";
+    vec![
+        Job::new("fleet", about, crate::fleet::build),
+        Job::new("replay", replay, crate::replay::build),
+    ]
 }
 
 /// Refuses names that cannot be those of a binary's jobs: they name folders of checkpoints.

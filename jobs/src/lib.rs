@@ -113,6 +113,7 @@ mod console;
 pub mod fleet;
 pub mod guide;
 mod job;
+pub mod replay;
 
 /// State of millions of keys lies on huge pages with this allocator, which halves the cost of finding
 /// an entry on some machines.

@@ -49,7 +49,7 @@ impl Claim {
     }
 
     fn of(disk: Arc<dyn Disk>, folder: PathBuf, marker: PathBuf, owner: &Owner<'_>) -> Self {
-        let History { checkpoints, resumes } = owner.history;
+        let History { checkpoints, resumes, .. } = owner.history;
         let sink = format!("written by waystream, sink `{}`", owner.sink);
         let owner = format!("{sink}, checkpoints {}\n", checkpoints.display());
         Self { disk, folder, marker, owner, sink, resumes: *resumes }
@@ -130,7 +130,8 @@ pub(super) fn cannot(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> JobEr
 impl<'a> Owner<'a> {
     /// A sink of a job that begins anew, with checkpoints in no folder.
     pub(in crate::sink) fn of_test(sink: &'a str) -> Self {
-        static HISTORY: History = History { checkpoints: PathBuf::new(), resumes: false };
+        static HISTORY: History =
+            History { job: String::new(), checkpoints: PathBuf::new(), resumes: false };
         Self { sink, history: &HISTORY }
     }
 }

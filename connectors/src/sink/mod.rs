@@ -3,6 +3,7 @@
 mod blackhole;
 mod claim;
 mod jsonl;
+mod layout;
 mod output;
 mod parquet;
 mod stdout;
@@ -12,5 +13,7 @@ mod crash;
 #[cfg(test)]
 mod trouble;
 
+pub(crate) use layout::Layout;
+pub use layout::TextOf;
 pub use output::Output;
 pub use stdout::stdout_is_taken;

@@ -3,10 +3,10 @@
 use super::blackhole::BlackholeSink;
 use super::claim::Owner;
 use super::jsonl::JsonlSink;
+use super::layout::{Layout, TextOf};
 use super::parquet::{ParquetSink, ROLL_BYTES};
 use super::stdout::StdoutSink;
 use crate::url::Url;
-use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 use waystream_engine::did_you_mean;
@@ -16,16 +16,24 @@ use waystream_engine::sink::Sink;
 use waystream_engine::spec::{OpenContext, SinkSpec};
 
 /// All schemes of sink URLs.
-const SCHEMES: [&str; 4] = ["jsonl", "parquet", "stdout", "blackhole"];
+const SCHEMES: [&str; 5] = ["kafka", "jsonl", "parquet", "stdout", "blackhole"];
 
 /// Where rows of type `T` go, by URL:
 ///
 /// | URL | writes | after a crash |
 /// |---|---|---|
+/// | `kafka://HOST:PORT/TOPIC` | JSON objects, with the key of [`Output::key`] | each row once |
 /// | `jsonl:FILE` | JSON lines | each row once |
 /// | `parquet:DIR?roll=64MiB` | a Parquet file per `roll` staged bytes or 900 epochs | each row once |
 /// | `stdout:` | JSON lines, committed rows only | the last rows may be printed again |
 /// | `blackhole:` | nothing; rows are counted | each row counted once |
+///
+/// What the URL of a topic may say: `partitions=N` and `replication=N` of a topic that is missing and
+/// made, `delivery=at-least-once`, which is cheaper and may write rows again after a crash,
+/// `existing=append`, which adds rows to what other runs wrote, `transactional-id=ID`,
+/// `markers=TOPIC`, `transaction-timeout=30s`, `retry-for=5min` (how long brokers that do not answer
+/// are tried while the job runs), and `properties=FILE` for the client. Readers have to read what is
+/// committed (`isolation.level=read_committed`). This needs the feature `kafka`.
 ///
 /// Files that the sink did not write are never replaced: a hidden `.waystream` marker beside the
 /// output says which sink it belongs to, and an output without one is refused unless it is empty.
@@ -52,34 +60,73 @@ const SCHEMES: [&str; 4] = ["jsonl", "parquet", "stdout", "blackhole"];
 #[derive(Clone, Debug)]
 pub struct Output<T> {
     url: Option<String>,
-    row: PhantomData<fn(T)>,
+    layout: Layout<T>,
 }
 
 impl<T: Data> Output<T> {
     /// A sink that is written only if the deployment names a URL for it.
     #[must_use]
     pub fn named() -> Self {
-        Self { url: None, row: PhantomData }
+        Self { url: None, layout: Layout::default() }
     }
 
     /// A sink with this URL unless the deployment names another.
     pub fn to(url: impl Into<String>) -> Self {
-        Self { url: Some(url.into()), row: PhantomData }
+        Self { url: Some(url.into()), layout: Layout::default() }
+    }
+
+    /// What a row is about. In Kafka it is the record's key: rows of one key are in one partition, by
+    /// the rule of the Java client, in the order they arose. Files do without.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use waystream_connectors::sink::Output;
+    /// # #[derive(Clone, Serialize, Deserialize)]
+    /// # struct Trip { entity_id: String }
+    /// let trips = Output::<Trip>::named().key(|trip| trip.entity_id.as_str().into());
+    /// # drop(trips);
+    /// ```
+    #[must_use]
+    pub fn key(mut self, key: TextOf<T>) -> Self {
+        self.layout.key = Some(key);
+        self
+    }
+
+    /// Which rows say that what they are about is gone. In Kafka such a row is a tombstone: its key
+    /// without a value. Files hold it as any other.
+    #[must_use]
+    pub fn removed_if(mut self, is_removal: fn(&T) -> bool) -> Self {
+        self.layout.is_removal = Some(is_removal);
+        self
+    }
+
+    /// A header that each record has in Kafka. At most 255.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: TextOf<T>) -> Self {
+        self.layout.headers.push((name, value));
+        self
     }
 }
 
 impl<T: Data> SinkSpec<T> for Output<T> {
     fn open(self, context: &OpenContext) -> Result<Option<Box<dyn Sink<T>>>> {
         let Some(url) = context.url.as_ref().or(self.url.as_ref()) else { return Ok(None) };
-        open_url(url, context).map(Some).map_err(|error| error.at(format!("sink {}", context.name)))
+        open_url(url, self.layout, context)
+            .map(Some)
+            .map_err(|error| error.at(format!("sink {}", context.name)))
     }
 }
 
-fn open_url<T: Data>(url: &str, context: &OpenContext) -> Result<Box<dyn Sink<T>>> {
+fn open_url<T: Data>(
+    url: &str,
+    layout: Layout<T>,
+    context: &OpenContext,
+) -> Result<Box<dyn Sink<T>>> {
     let url = Url::parse(url)?;
     let disk = Arc::clone(&context.disk);
     let owner = Owner { sink: &context.name, history: &context.history };
     match url.scheme.as_str() {
+        "kafka" => kafka(&url, layout, context),
         "jsonl" => {
             url.allow(&[])?;
             Ok(Box::new(JsonlSink::new(disk, place(&url)?, &owner)))
@@ -102,6 +149,16 @@ fn open_url<T: Data>(url: &str, context: &OpenContext) -> Result<Box<dyn Sink<T>
             Err(JobError::configuration(what).hint(did_you_mean(unknown, SCHEMES)))
         }
     }
+}
+
+#[cfg(feature = "kafka")]
+fn kafka<T: Data>(url: &Url, layout: Layout<T>, context: &OpenContext) -> Result<Box<dyn Sink<T>>> {
+    Ok(Box::new(crate::kafka::KafkaSink::new(url, layout, context)?))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn kafka<T: Data>(_: &Url, _: Layout<T>, _: &OpenContext) -> Result<Box<dyn Sink<T>>> {
+    Err(crate::url::not_built_in("kafka"))
 }
 
 /// The file or folder of a sink.

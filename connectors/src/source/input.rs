@@ -10,6 +10,7 @@ use crate::url::Url;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use waystream_engine::clock::{Clock, SystemClock};
 use waystream_engine::did_you_mean;
 use waystream_engine::error::{JobError, Result};
@@ -21,13 +22,21 @@ use waystream_engine::time::Timestamp;
 /// Bytes of rows that a Parquet source holds before it sorts on disk.
 const DEFAULT_MEMORY_BYTES: usize = 256 << 20;
 /// Schemes an input can be opened by.
-const SCHEMES: [&str; 4] = ["parquet", "jsonl", "csv", "gen"];
+const SCHEMES: [&str; 5] = ["kafka", "parquet", "jsonl", "csv", "gen"];
 
 /// Makes a generator from its URL; see [`Input::generated`].
 pub type MakeGenerator<R> = fn(&Url) -> Result<Generator<R>>;
 
-/// Records of type `R` from wherever the URL says: `parquet:GLOB`, `jsonl:GLOB`, `csv:GLOB` or
-/// `gen://NAME`.
+/// Records of type `R` from wherever the URL says: `kafka://HOST:PORT/TOPIC`, `parquet:GLOB`,
+/// `jsonl:GLOB`, `csv:GLOB` or `gen://NAME`.
+///
+/// The values of a Kafka topic are JSON objects. `from=` says where a job that begins anew starts to
+/// read: `earliest` (the default), `latest`, a time, or offsets such as `0:1200,1:1180`. With
+/// `until=end` (what is committed at the start) or a time it is a bounded source. `group=NAME` is the
+/// consumer group that committed offsets are published to, for monitoring; `group=none` publishes
+/// none. `lost=earliest` goes on behind records that were removed before they were read, which is an
+/// error otherwise. `discover=30s` is how often new partitions are looked for. `properties=FILE` adds
+/// properties of the client, such as security. This needs the feature `kafka`.
 ///
 /// CSV has a first line of names and is read as RFC 4180 has it; see [`crate::file`] for what comes of
 /// a file that breaks the rules, and [`crate::parquet`] for what an archive may hold.
@@ -60,6 +69,7 @@ pub struct Input<R> {
     check: Option<Check<R>>,
     time_column: String,
     time_of: Option<fn(&R) -> Timestamp>,
+    max_future: Option<Duration>,
     memory_bytes: usize,
     spill_dir: Option<PathBuf>,
     clock: Arc<dyn Clock>,
@@ -75,6 +85,7 @@ impl<R: Data> Input<R> {
             check: None,
             time_column: "ts".to_owned(),
             time_of: None,
+            max_future: None,
             memory_bytes: DEFAULT_MEMORY_BYTES,
             spill_dir: None,
             clock: Arc::new(SystemClock),
@@ -102,10 +113,19 @@ impl<R: Data> Input<R> {
         self
     }
 
-    /// How event time is read from a record; needed for `speed=60x`.
+    /// How event time is read from a record; needed for `speed=60x` and [`Self::max_future`].
     #[must_use]
     pub fn time_of(mut self, time_of: fn(&R) -> Timestamp) -> Self {
         self.time_of = Some(time_of);
+        self
+    }
+
+    /// How far the time of a record may lie ahead of the time at which its log took it. What lies
+    /// beyond goes to the dead letters, so that one wrong clock does not move the watermark past
+    /// everybody else. Files do not tell when they took a record: there it says nothing.
+    #[must_use]
+    pub fn max_future(mut self, ahead: Duration) -> Self {
+        self.max_future = Some(ahead);
         self
     }
 
@@ -164,6 +184,18 @@ impl<R: Data> Input<R> {
         Ok(Box::new(source))
     }
 
+    #[cfg(feature = "kafka")]
+    fn kafka(&self, url: &Url, context: &OpenContext) -> Result<Box<dyn Source<Record = R>>> {
+        let (check, time_of, max_future) = (self.check, self.time_of, self.max_future);
+        let rules = crate::kafka::Rules { check, time_of, max_future };
+        Ok(Box::new(crate::kafka::KafkaSource::new(url, rules, context)?))
+    }
+
+    #[cfg(not(feature = "kafka"))]
+    fn kafka(&self, _: &Url, _: &OpenContext) -> Result<Box<dyn Source<Record = R>>> {
+        Err(crate::url::not_built_in("kafka"))
+    }
+
     fn generator(&self, url: &Url) -> Result<Box<dyn Source<Record = R>>> {
         let made = self.generators.iter().find(|(name, _)| *name == url.path);
         let Some((name, make)) = made else {
@@ -186,6 +218,7 @@ impl<R: Data> SourceSpec<R> for Input<R> {
                 .hint(format!("give one: --source {}=parquet:archive/*.parquet", context.name)));
         };
         let opened = Url::parse(text).and_then(|url| match url.scheme.as_str() {
+            "kafka" => self.kafka(&url, context),
             "parquet" => self.parquet(&url),
             "jsonl" => self.file(&url, FileFormat::Jsonl),
             "csv" => self.file(&url, FileFormat::Csv),
@@ -196,6 +229,12 @@ impl<R: Data> SourceSpec<R> for Input<R> {
             }
         });
         opened.map_err(|error| error.at(&context.name))
+    }
+
+    fn is_live(&self, context: &OpenContext) -> bool {
+        let text = context.url.as_ref().or(self.default_url.as_ref());
+        let url = text.and_then(|text| Url::parse(text).ok());
+        url.is_some_and(|url| url.scheme == "kafka" && url.get("until").is_none())
     }
 }
 

@@ -86,8 +86,7 @@ fn urls() {
             pings: unknown scheme `parqet:` of a source URL
             hint: did you mean `parquet`?
         kafka://localhost:9092/pings
-            pings: unknown scheme `kafka:` of a source URL
-            hint: known: parquet, jsonl, csv, gen
+            kafka topic pings bounded=false
         a.parquet
             pings: `a.parquet` is no URL: it has no scheme
             hint: write parquet:a.parquet

@@ -35,6 +35,8 @@ pub(super) enum Command {
     Run(Run),
     /// Copy the newest checkpoint of a stopped job into a folder of its own
     Savepoint(Savepoint),
+    /// Pay what a stopped job owes its sinks, without running it
+    Settle(Settle),
     /// Name the jobs this binary has
     List(List),
     /// Show what a job is made of: sources, stages, edges, sinks, views, settings
@@ -67,15 +69,35 @@ impl Savepoint {
     }
 }
 
+/// Which job is to pay.
+#[derive(Debug, Args)]
+#[command(after_help = LAYERS)]
+pub(super) struct Settle {
+    #[command(flatten)]
+    pub(super) job: JobArguments,
+    /// Folder of the checkpoints [default: .waystream/JOB]
+    #[arg(long, value_name = "FOLDER")]
+    checkpoints: Option<String>,
+}
+
+impl Settle {
+    /// The options that are given: flag, option and value.
+    pub(super) fn options(&self) -> Vec<(&'static str, &'static str, String)> {
+        let given = self.checkpoints.clone();
+        given.map(|folder| ("--checkpoints", "checkpoints", folder)).into_iter().collect()
+    }
+}
+
 /// A job and what it is given.
 #[derive(Debug, Args)]
 pub(super) struct JobArguments {
     /// The job
     pub(super) job: String,
-    /// Read a source from elsewhere: NAME=parquet:GLOB, jsonl:GLOB or csv:GLOB, with ?speed=60x
+    /// Read a source from elsewhere: NAME=kafka://HOST:PORT/TOPIC, parquet:GLOB, jsonl:GLOB or
+    /// csv:GLOB, these with ?speed=60x
     #[arg(long, value_name = "NAME=URL", value_parser = pair)]
     pub(super) source: Vec<(String, String)>,
-    /// Write a sink: NAME=jsonl:FILE, parquet:FOLDER, stdout: or blackhole:
+    /// Write a sink: NAME=kafka://HOST:PORT/TOPIC, jsonl:FILE, parquet:FOLDER, stdout: or blackhole:
     #[arg(long, value_name = "NAME=URL", value_parser = pair)]
     pub(super) sink: Vec<(String, String)>,
     /// Set a setting of the job

@@ -8,6 +8,7 @@ mod new;
 mod report;
 mod run;
 mod savepoint;
+mod settle;
 mod summary;
 mod validate;
 mod volatile;
@@ -20,7 +21,7 @@ use report::{answer, say};
 use std::process::ExitCode;
 use waystream_engine::error::Result;
 
-/// Runs the command line with these jobs: `run JOB`, `savepoint JOB`, `list`, `graph JOB`,
+/// Runs the command line with these jobs: `run JOB`, `savepoint JOB`, `settle JOB`, `list`, `graph JOB`,
 /// `validate JOB`, `new NAME`. Returns the exit code.
 #[must_use]
 #[allow(clippy::needless_pass_by_value, reason = "a binary hands over its jobs")]
@@ -55,6 +56,9 @@ fn obey(jobs: &[Job], command: &Command, form: &mut Form) -> Result<()> {
         Command::Savepoint(wanted) => {
             let job = config::resolve(jobs, &wanted.job, wanted.options(), &around)?;
             savepoint::savepoint(&job, &wanted.to)
+        }
+        Command::Settle(wanted) => {
+            settle::settle(config::resolve(jobs, &wanted.job, wanted.options(), &around)?)
         }
         Command::List(list) => {
             list_jobs(jobs, list.output);

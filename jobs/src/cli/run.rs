@@ -28,7 +28,7 @@ pub(super) fn run(resolved: Resolved, arguments: &Run, form: &mut Form) -> Resul
     volatile::warn_about(&folder);
     let goes_on = !arguments.fresh && Catalog::new(checkpoints.clone()).has_progress()?;
     let resumes = goes_on || arguments.from.is_some();
-    deployment.history = History { checkpoints: folder, resumes };
+    deployment.history = History { job: job.name.to_owned(), checkpoints: folder, resumes };
     let keeps_rejected = deployment.sinks.contains_key("dead-letters");
     let mut config = JobConfig::new(job.name, checkpoints);
     config.workers = usize::from(options.workers);

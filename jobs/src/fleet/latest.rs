@@ -76,6 +76,12 @@ impl LiveRow {
     #[must_use]
     pub fn shown(&self) -> Shown {
         let key = self.entity_id.to_string();
-        if self.change == "remove" { Shown::Gone(key) } else { Shown::Row(key) }
+        if self.is_removal() { Shown::Gone(key) } else { Shown::Row(key) }
+    }
+
+    /// Whether the entity is gone.
+    #[must_use]
+    pub fn is_removal(&self) -> bool {
+        self.change == "remove"
     }
 }

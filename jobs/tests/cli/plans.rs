@@ -38,15 +38,29 @@ fn fleet() {
           to view stops
           to sink stops (not written)
 
-        settings: allowed-lateness, expire-after, out-of-order, resolution, stop-radius, stop-time, strict-zones, trip-gap, window, zones
+        settings: allowed-lateness, expire-after, idle-after, max-future, out-of-order, resolution, stop-radius, stop-time, strict-zones, trip-gap, window, zones
     "#]].assert_eq(&ran.out);
     assert!(shell.is_empty(), "looking at a job leaves nothing behind");
 }
 
 #[test]
+fn replay() {
+    let shell = Shell::new();
+    let ran = shell.run(&["graph", "replay", "--source", "positions=jsonl:ships.jsonl"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    expect![[r#"
+        replay: positions from an archive to another place, as they are
+
+        positions  (source jsonl:ships.jsonl)
+          to sink positions (not written), dead-letters (not written)
+    "#]]
+    .assert_eq(&ran.out);
+}
+
+#[test]
 fn every_job_has_a_plan_here() {
     let jobs: Vec<_> = waystream::all().iter().map(|job| job.name).collect();
-    assert_eq!(jobs, ["fleet"], "add a test above for the plan of each other job");
+    assert_eq!(jobs, ["fleet", "replay"], "add a test above for the plan of each other job");
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_job_with_other_checkpoints_goes_on_with_a_file_and_does_not_empty_it() {
     on_disk(&path).recover(None).unwrap();
     std::fs::write(&path, "1\n2\n").unwrap();
     let other = |resumes| {
-        let history = History { checkpoints: "other".into(), resumes };
+        let history = History { checkpoints: "other".into(), resumes, ..History::default() };
         let owner = Owner { sink: "rows", history: &history };
         JsonlSink::new(Arc::new(LocalDisk), &path, &owner).file_committer()
     };

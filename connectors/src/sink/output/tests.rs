@@ -53,7 +53,7 @@ fn wrong_urls_are_refused_with_a_way_out() {
         "s3:bucket",
         &expect![[r#"
             sink trips: unknown scheme `s3:` of a sink URL
-            hint: known: jsonl, parquet, stdout, blackhole"#]],
+            hint: known: kafka, jsonl, parquet, stdout, blackhole"#]],
     );
     refused(
         "jsonl:",

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use waystream_engine::did_you_mean;
 use waystream_engine::error::{ErrorKind, JobError, Result};
-use waystream_engine::spec::Deployment;
+use waystream_engine::spec::{Deployment, History};
 use waystream_operators::{Flow, Outline};
 
 /// What surrounds the process: the weaker layers.
@@ -71,6 +71,7 @@ pub(in crate::cli) fn resolve(
         sources: texts(&layers, Section::Sources),
         sinks: texts(&layers, Section::Sinks),
         settings: texts(&layers, Section::Settings),
+        history: History { job: job.name.to_owned(), ..History::default() },
         ..Deployment::default()
     };
     let mut outline = Flow::outline(&deployment, job.build);

@@ -1,0 +1,5 @@
+//! Against a real broker: `dev/kafka run -- cargo test …` says where it is.
+
+mod broker;
+mod reading;
+mod writing;
