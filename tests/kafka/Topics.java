@@ -8,6 +8,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -20,6 +22,7 @@ public final class Topics {
     private static final String USAGE = """
             Topics BROKERS, with lines on the standard input:
               create NAME PARTITIONS [COPIES [SETTING=VALUE]…]
+                COPIES as 2:3 puts every partition on these nodes, the first of which leads
               grow NAME PARTITIONS     to that many
               cut NAME [OFFSET]        removes what is before the offset of each partition, else everything
               delete NAME
@@ -69,9 +72,19 @@ public final class Topics {
         for (String setting : words.subList(Math.min(4, words.size()), words.size())) {
             settings.put(setting.split("=", 2)[0], setting.split("=", 2)[1]);
         }
-        Optional<Short> copies = words.size() > 3 ? Optional.of(Short.valueOf(words.get(3))) : Optional.empty();
-        var topic = new NewTopic(words.get(1), Optional.of(Integer.valueOf(words.get(2))), copies).configs(settings);
-        admin.createTopics(List.of(topic)).all().get();
+        int partitions = Integer.parseInt(words.get(2));
+        String copies = words.size() > 3 ? words.get(3) : "";
+        NewTopic topic;
+        if (copies.contains(":")) {
+            List<Integer> nodes = Stream.of(copies.split(":")).map(Integer::valueOf).toList();
+            var places = new HashMap<Integer, List<Integer>>();
+            IntStream.range(0, partitions).forEach(partition -> places.put(partition, nodes));
+            topic = new NewTopic(words.get(1), places);
+        } else {
+            Optional<Short> number = copies.isEmpty() ? Optional.empty() : Optional.of(Short.valueOf(copies));
+            topic = new NewTopic(words.get(1), Optional.of(partitions), number);
+        }
+        admin.createTopics(List.of(topic.configs(settings))).all().get();
     }
 
     private static void cut(Admin admin, String topic, long offset) throws Exception {

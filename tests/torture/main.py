@@ -21,6 +21,9 @@ import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import broker
+import cases_broker  # noqa: F401
+import cases_disk  # noqa: F401
+import cases_input  # noqa: F401
 import cases_process  # noqa: F401
 import table
 from dataset import Missing
@@ -103,7 +106,7 @@ def elsewhere(options):
 
 def show(lines, markdown):
     heads = ["row", "case", "what is done", "runs", "outcome", "s", "seen"]
-    lines = sorted(lines, key=lambda line: line[0] if isinstance(line[0], int) else 1000)
+    lines = sorted(lines, key=lambda line: table.number(line[0]))
     if markdown:
         print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
         for line in lines:

@@ -181,6 +181,26 @@ class Run:
             raise Failed(f"exit {code}: {tail(job)}")
         self.note(last_s=round(time.monotonic() - begun, 1))
 
+    def finish_live(self, job, seconds=LIMIT_S, **how):
+        """A job without an end is stopped, and goes on to the end that its input has now."""
+        if job.is_alive():
+            job.signal(signal.SIGTERM, job.pids()[:1])
+            code = job.wait(40)
+            self.require(code == 0, f"exit {code} after SIGTERM: {tail(job)}")
+        last = self.job(name="last", **how)
+        self.finish(last, seconds)
+        return last
+
+    def consumed(self, job, seconds=60):
+        """Until the job rests: its processor is idle, because all that was fed is done."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            before, newest = job.processor_s(), self.newest()
+            time.sleep(1)
+            if job.processor_s() - before < 0.1 and self.newest() == newest:
+                return
+        raise Failed(f"it has not come to rest in {seconds} s: {tail(job)}")
+
     def refused(self, job, codes, *words, seconds=60):
         """The job ends with one of these codes and says each of the words."""
         code = job.wait(seconds)

@@ -1,5 +1,6 @@
 """The table of all cases, each a row of the fault matrix."""
 
+import re
 from collections import namedtuple
 
 Case = namedtuple("Case", "row name what oracle needs short listed function")
@@ -23,8 +24,10 @@ def case(row, name, what, oracle, needs="processes", short=False, listed=True):
     return enter
 
 
-def order(one):
-    return (one.row if isinstance(one.row, int) else 1000, one.name)
+def number(row):
+    """Where a row stands: 26b after 26; what is no row of the matrix last."""
+    parts = re.match(r"(\d+)(.*)", str(row))
+    return (int(parts[1]), parts[2]) if parts else (1000, str(row))
 
 
 def chosen(rows, short):
@@ -37,4 +40,4 @@ def chosen(rows, short):
         found = [c for c in CASES if str(c.row) in wanted or c.name in wanted]
     else:
         found = [c for c in CASES if c.listed and (c.short or not short)]
-    return sorted(found, key=order)
+    return sorted(found, key=lambda one: number(one.row))
