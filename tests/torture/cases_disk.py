@@ -109,7 +109,7 @@ def faulty(run, moments, may_end=True):
             break
         killed = code < 0 or rule["do"] == "torn"
         run.require(may_end and (killed or code == CHECKPOINT_ERROR), f"{rule}: exit {code}: {tail(job)}")
-        run.require(killed or "checkpoints/" in job.told(), f"{rule}: it names no file: {tail(job)}")
+        run.require(killed or "/checkpoints" in job.told(), f"{rule}: it names no file: {tail(job)}")
     run.note(strikes=strikes, exits=str(sorted(map(str, ends))))
     run.require(strikes > 0, "no fault struck: nothing was shown")
     run.finish(job)

@@ -60,7 +60,7 @@ def idle_partition(run):
     seen = follower.wait_for(lambda record: True, 150)
     run.note(first_row_s=round(time.monotonic() - begun, 1))
     run.require(seen is not None, "150 s later the silent partition still holds everything back")
-    run.finish_live(job)
+    run.complete(job, partitions=4, seconds=120)
     run.judge()
 
 
@@ -93,7 +93,7 @@ BAD = [
     (b'{"entity_id":"a","ts":1593475200000,"lat":91,"lon":0}', "out_of_range"),
     (b'{"entity_id":"a","ts":1593475200000,"lat":null,"lon":0}', None),
     (b'{"entity_id":"","ts":1593475200000,"lat":1,"lon":0}', None),
-    (b'{"entity_id":"a","lat":1,"lon":0}', "malformed"),
+    (b'{"entity_id":"a","lat":1,"lon":0}', "missing"),
     (b'{"entity_id":"' + b"x" * 5000 + b'","ts":1593475200000,"lat":1,"lon":0}', None),
 ]
 
