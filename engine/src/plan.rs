@@ -185,7 +185,10 @@ impl Plan {
         let (_, name) = self.claim(Kind::Sink, name);
         self.end(EndKind::Sink, &name, input);
         let counters = self.0.metrics.sink(&name);
-        let mut encoder = sink.encoder();
+        let mut encoder = match sink.encoder() {
+            Ok(encoder) => encoder,
+            Err(error) => return self.refuse(error.at(format!("sink {name}"))),
+        };
         let mut parts = self.0.parts.borrow_mut();
         let index = parts.sinks.len() as u32;
         parts.sinks.push(PlannedSink {

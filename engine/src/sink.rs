@@ -20,7 +20,10 @@ pub trait Sink<T>: 'static {
     fn kind(&self) -> &'static str;
 
     /// An encoder for one worker.
-    fn encoder(&self) -> Box<dyn Encoder<T>>;
+    ///
+    /// # Errors
+    /// If rows cannot be written in the form that was asked for.
+    fn encoder(&self) -> Result<Box<dyn Encoder<T>>>;
 
     /// The one committer of the sink.
     ///
@@ -34,7 +37,7 @@ impl<T: 'static> Sink<T> for Box<dyn Sink<T>> {
         (**self).kind()
     }
 
-    fn encoder(&self) -> Box<dyn Encoder<T>> {
+    fn encoder(&self) -> Result<Box<dyn Encoder<T>>> {
         (**self).encoder()
     }
 

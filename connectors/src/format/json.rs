@@ -72,7 +72,7 @@ fn rejection_of<R: DeserializeOwned>(text: &str, error: &serde_json::Error) -> R
     Rejection::new(reason, error)
 }
 
-fn reason_of_data(message: &str) -> Reason {
+pub(crate) fn reason_of_data(message: &str) -> Reason {
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| message.starts_with(prefix));
     if starts(&["missing field", "invalid type: null"]) {
         Reason::Missing

@@ -6,6 +6,7 @@ use super::frame::frames;
 use super::marker::{Marker, SLOT, newest_marker};
 use super::producer::{Failed, Producer};
 use super::topics::{Shape, Topics};
+use crate::format::Prefix;
 use std::time::Duration;
 use waystream_engine::checkpoint::Confirmed;
 use waystream_engine::clock::{Clock, SystemClock};
@@ -28,14 +29,16 @@ pub(super) struct KafkaCommitter {
     run: Option<Run>,
     producer: Option<Producer>,
     topic_id: String,
+    /// What says in front of each value which schema it has.
+    prefix: (Box<dyn Prefix>, Vec<u8>),
     /// The topic holds the rows up to this epoch.
     done: Epoch,
 }
 
 impl KafkaCommitter {
-    pub(super) fn new(address: Address, delivery: Delivery) -> Self {
-        let (topic_id, done) = (String::new(), Epoch(0));
-        Self { address, delivery, run: None, producer: None, topic_id, done }
+    pub(super) fn new(address: Address, delivery: Delivery, prefix: Box<dyn Prefix>) -> Self {
+        let (topic_id, done, prefix) = (String::new(), Epoch(0), (prefix, Vec::new()));
+        Self { address, delivery, run: None, producer: None, topic_id, prefix, done }
     }
 
     fn run(&self) -> Result<&Run> {
@@ -143,7 +146,7 @@ impl KafkaCommitter {
         let marker = (self.delivery.marker_topic.as_str(), SLOT, marker.as_str());
         let marker = self.is_exactly_once().then_some(marker);
         let rows = batches.iter().flat_map(|batch| frames(&batch.bytes));
-        producer.transact(rows, marker, goes_on)
+        producer.transact(rows, &self.prefix.1, marker, goes_on)
     }
 
     /// Has the rows in the topic, once, however often it takes.
@@ -255,6 +258,7 @@ impl Committer for KafkaCommitter {
 
     fn recover(&mut self, confirmed: Option<&Confirmed>) -> Result<()> {
         self.reach_topics()?;
+        self.prefix.1 = self.prefix.0.prefix()?;
         let tries = Tries::new(self.run()?, RETRY_AT_START);
         let marker = match self.take_over(&|| tries.go_on()) {
             Ok(marker) => marker,

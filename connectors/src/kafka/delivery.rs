@@ -1,6 +1,7 @@
 //! How a sink delivers: exactly once or at least once, and what the URL says beside.
 
 use super::address::{Address, check_topic};
+use crate::format::WRITING;
 use crate::url::Url;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -42,7 +43,7 @@ pub(super) struct Delivery {
 
 impl Delivery {
     pub(super) fn of(url: &Url, job: &str, sink: &str) -> Result<Self> {
-        url.allow(&[
+        let own = [
             "delivery",
             "existing",
             "partitions",
@@ -52,7 +53,8 @@ impl Delivery {
             "transactional-id",
             "markers",
             "properties",
-        ])?;
+        ];
+        url.allow(&[&own[..], &WRITING].concat())?;
         let transaction_timeout =
             url.duration("transaction-timeout")?.unwrap_or(TRANSACTION_TIMEOUT);
         if !TRANSACTION_TIMEOUTS.contains(&transaction_timeout) {

@@ -1,20 +1,21 @@
 //! How rows wait in the checkpoint for their transaction: key, headers and value, framed one by one.
 
+use crate::format::Encode;
 use crate::sink::Layout;
-use serde::Serialize;
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::sink::Encoder;
 
 const HAS_KEY: u8 = 1;
 const IS_REMOVAL: u8 = 2;
 
-/// Frames rows: the length of what follows, flags, key, headers, and the value as JSON.
+/// Frames rows: the length of what follows, flags, key, headers, and the value.
 pub(super) struct FrameEncoder<T> {
     pub(super) layout: Layout<T>,
+    pub(super) value: Box<dyn Encode<T>>,
 }
 
-impl<T: Serialize> FrameEncoder<T> {
-    fn append(&self, row: &T, into: &mut Vec<u8>) -> Result<()> {
+impl<T> FrameEncoder<T> {
+    fn append(&mut self, row: &T, into: &mut Vec<u8>) -> Result<()> {
         let Layout { key, is_removal, headers } = &self.layout;
         let key = key.map(|key| key(row));
         let is_removal = is_removal.is_some_and(|is_removal| is_removal(row));
@@ -30,14 +31,13 @@ impl<T: Serialize> FrameEncoder<T> {
             append_text(&value(row), into)?;
         }
         if !is_removal {
-            serde_json::to_writer(into, row)
-                .map_err(|error| JobError::failed("cannot write a row as JSON").caused_by(error))?;
+            self.value.encode(row, into)?;
         }
         Ok(())
     }
 }
 
-impl<T: Serialize> Encoder<T> for FrameEncoder<T> {
+impl<T> Encoder<T> for FrameEncoder<T> {
     fn encode(&mut self, row: &T, into: &mut Vec<u8>) -> Result<()> {
         let start = into.len();
         into.extend_from_slice(&[0; 4]);
@@ -118,8 +118,9 @@ fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Json;
     use proptest::prelude::*;
-    use serde::Deserialize;
+    use serde::{Deserialize, Serialize};
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Row {
@@ -129,6 +130,7 @@ mod tests {
 
     fn encoder() -> FrameEncoder<Row> {
         FrameEncoder {
+            value: Box::new(Json),
             layout: Layout {
                 key: Some(|row: &Row| row.id.as_str().into()),
                 is_removal: Some(|row| row.n < 0),
@@ -169,7 +171,8 @@ mod tests {
     #[test]
     fn without_a_layout_a_row_is_its_value_alone() {
         let mut bytes = Vec::new();
-        FrameEncoder { layout: Layout::default() }.encode(&7, &mut bytes).unwrap();
+        let (layout, value) = (Layout::default(), Box::new(Json));
+        FrameEncoder { layout, value }.encode(&7, &mut bytes).unwrap();
         let frame = frames(&bytes).next().unwrap().unwrap();
         assert_eq!(frame, Frame { key: None, headers: vec![], value: Some(b"7") });
         assert!(frames(&bytes[..bytes.len() - 1]).next().unwrap().is_err());

@@ -87,10 +87,11 @@ impl Producer {
         })
     }
 
-    /// Produces rows and marker in one transaction.
+    /// Produces rows, each value behind `prefix`, and marker in one transaction.
     pub(super) fn transact<'a>(
         &self,
         rows: impl Iterator<Item = Result<Frame<'a>>>,
+        prefix: &[u8],
         marker: Option<(&str, &str, &str)>,
         goes_on: &dyn Fn() -> bool,
     ) -> Result<(), Failed> {
@@ -102,7 +103,9 @@ impl Producer {
         for row in rows {
             let Frame { key, headers, value } = row.map_err(Failed::Fatal)?;
             let mut record = BaseRecord::<[u8], [u8]>::to(&self.address.topic);
-            (record.key, record.payload) = (key, value);
+            let prefixed =
+                value.filter(|_| !prefix.is_empty()).map(|value| [prefix, value].concat());
+            (record.key, record.payload) = (key, prefixed.as_deref().or(value));
             if !headers.is_empty() {
                 let headers = headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| {
                     all.insert(Header { key, value: Some(*value) })

@@ -5,7 +5,7 @@ use super::mark::Mark;
 use super::raw;
 use super::source::Rules;
 use super::topic::Topic;
-use crate::format::{Rejection, checked, decode_json, shortened};
+use crate::format::{Decode, Rejection, Undecoded, checked, shortened};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -30,6 +30,7 @@ const RECORD_OVERHEAD_BYTES: usize = 64;
 /// How records are taken, and what the partition is called.
 pub(super) struct Taking<R> {
     pub(super) rules: Rules<R>,
+    pub(super) decoder: Box<dyn Decode<R>>,
     pub(super) name: String,
 }
 
@@ -150,25 +151,27 @@ impl<'a> Taken<'a> {
 }
 
 impl<R: Data> Taking<R> {
-    fn take(&self, message: &Taken<'_>, batch: &mut ReadBatch<R>) {
+    fn take(&mut self, message: &Taken<'_>, batch: &mut ReadBatch<R>) -> Result<()> {
         let payload = message.payload.unwrap_or_default();
         batch.bytes += payload.len() + RECORD_OVERHEAD_BYTES;
         let position = message.offset as u64;
         match self.decode(message) {
             Ok(record) => batch.records.push((position, record)),
-            Err(rejection) => {
+            Err(Undecoded::Failed(error)) => return Err(error.at(self.name.clone())),
+            Err(Undecoded::Rejected(rejection)) => {
                 let error = format!("{}:{position}: {}", self.name, rejection.error);
                 let raw = shortened(payload);
                 batch.rejects.push(Reject { position, reason: rejection.reason, error, raw });
             }
         }
+        Ok(())
     }
 
-    fn decode(&self, message: &Taken<'_>) -> Result<R, Rejection> {
+    fn decode(&mut self, message: &Taken<'_>) -> Result<R, Undecoded> {
         let Some(payload) = message.payload else {
-            return Err(Rejection::new(Reason::Missing, "the record has no value"));
+            return Err(Rejection::new(Reason::Missing, "the record has no value").into());
         };
-        let record = checked(decode_json(payload)?, self.rules.check)?;
+        let record = checked(self.decoder.decode(payload)?, self.rules.check)?;
         self.check_future(&record, message.logged_ms)?;
         Ok(record)
     }
@@ -210,7 +213,7 @@ impl<R: Data> Reader for KafkaReader<R> {
                     let taken = Taken::of(&message);
                     let is_beyond = self.mark.end.is_some_and(|end| taken.offset >= end);
                     if !is_beyond {
-                        self.taking.take(&taken, batch);
+                        self.taking.take(&taken, batch)?;
                         self.mark.leader_epoch = raw::leader_epoch(&message);
                         self.mark.offset = taken.offset + 1;
                     }

@@ -2,6 +2,8 @@
 //! since they hold secrets, and what exactly-once rests on cannot be changed by them.
 
 use crate::url::Url;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rdkafka::ClientConfig;
 use std::fmt;
 use std::path::Path;
@@ -25,10 +27,15 @@ const OURS: [&str; 14] = [
     "metadata.broker.list",
 ];
 
+/// Names the user of the schema registry, as other clients have it.
+const REGISTRY_USER: &str = "schema.registry.basic.auth.user.info";
+
 /// Properties by name, in the order of the file. Values are never printed.
 #[derive(Clone, Default)]
 pub(super) struct Settings {
     properties: Vec<(String, String)>,
+    /// User and password for the schema registry, with a colon between.
+    registry_user: Option<String>,
 }
 
 impl fmt::Debug for Settings {
@@ -74,7 +81,14 @@ impl Settings {
             }
             properties.push((name.to_owned(), value.to_owned()));
         }
-        Ok(Self { properties })
+        let at = properties.iter().position(|(name, _)| name == REGISTRY_USER);
+        let registry_user = at.map(|at| properties.remove(at).1);
+        Ok(Self { properties, registry_user })
+    }
+
+    /// What is said to the schema registry in `Authorization`.
+    pub(super) fn registry_authorization(&self) -> Option<String> {
+        self.registry_user.as_ref().map(|user| format!("Basic {}", STANDARD.encode(user)))
     }
 
     pub(super) fn apply(&self, config: &mut ClientConfig) {
@@ -101,6 +115,13 @@ mod tests {
         let mut config = ClientConfig::new();
         settings.apply(&mut config);
         assert_eq!(config.get("sasl.password"), Some("a=b"));
+    }
+
+    #[test]
+    fn the_user_of_the_registry_is_no_property_of_the_client() {
+        let settings = parse("schema.registry.basic.auth.user.info=user:secret\na=1").unwrap();
+        assert_eq!(settings.registry_authorization().unwrap(), "Basic dXNlcjpzZWNyZXQ=");
+        assert_eq!(format!("{settings:?}"), r#"["a"]"#);
     }
 
     #[test]

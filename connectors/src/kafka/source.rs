@@ -6,7 +6,7 @@ use super::raw;
 use super::reader::{KafkaReader, Taking};
 use super::start::{From, Until};
 use super::topic::Topic;
-use crate::format::Check;
+use crate::format::{Check, Choice, READING};
 use crate::url::Url;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -43,6 +43,7 @@ impl<R> Copy for Rules<R> {}
 /// A topic as a source.
 pub(crate) struct KafkaSource<R> {
     address: Address,
+    format: Choice,
     from: From,
     until: Option<Until>,
     /// The group that offsets are published to; none if empty.
@@ -66,7 +67,8 @@ impl<R> fmt::Debug for KafkaSource<R> {
 impl<R: Data> KafkaSource<R> {
     /// Makes the source; nothing is asked of the brokers yet.
     pub(crate) fn new(url: &Url, rules: Rules<R>, context: &OpenContext) -> Result<Self> {
-        url.allow(&["from", "until", "group", "lost", "discover", "properties"])?;
+        let own = ["from", "until", "group", "lost", "discover", "properties"];
+        url.allow(&[&own[..], &READING].concat())?;
         let goes_on_behind_loss = match url.get("lost") {
             None | Some("stop") => false,
             Some("earliest") => true,
@@ -80,8 +82,14 @@ impl<R: Data> KafkaSource<R> {
             Some("none") => String::new(),
             Some(group) => group.to_owned(),
         };
+        let address = Address::of(url)?;
+        let authorization = address.settings.registry_authorization();
+        let format = Choice::of(url, &address.topic, authorization)?;
+        // Said now, not when the job runs.
+        format.decoder::<R>()?;
         Ok(Self {
-            address: Address::of(url)?,
+            address,
+            format,
             from: From::of(url)?,
             until: Until::of(url)?,
             group,
@@ -218,7 +226,11 @@ impl<R: Data> Source for KafkaSource<R> {
         told(list.add_partition_offset(&self.address.topic, index, Offset::Offset(mark.offset)))?;
         raw::set_leader_epoch(&mut list, mark.leader_epoch);
         told(topic.consumer.incremental_assign(&list))?;
-        let taking = Taking { rules: self.rules, name: partition.name.clone() };
+        let taking = Taking {
+            rules: self.rules,
+            decoder: self.format.decoder()?,
+            name: partition.name.clone(),
+        };
         Ok(Box::new(KafkaReader::new(topic, index, queue, mark, taking)))
     }
 

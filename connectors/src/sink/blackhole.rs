@@ -14,8 +14,8 @@ impl<T> Sink<T> for BlackholeSink {
         "blackhole"
     }
 
-    fn encoder(&self) -> Box<dyn Encoder<T>> {
-        Box::new(Swallow)
+    fn encoder(&self) -> Result<Box<dyn Encoder<T>>> {
+        Ok(Box::new(Swallow))
     }
 
     fn committer(&self) -> Result<Box<dyn Committer>> {

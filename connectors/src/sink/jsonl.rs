@@ -34,8 +34,8 @@ impl<T: Serialize> Sink<T> for JsonlSink {
         "jsonl"
     }
 
-    fn encoder(&self) -> Box<dyn Encoder<T>> {
-        Box::new(JsonlEncoder)
+    fn encoder(&self) -> Result<Box<dyn Encoder<T>>> {
+        Ok(Box::new(JsonlEncoder))
     }
 
     fn committer(&self) -> Result<Box<dyn Committer>> {

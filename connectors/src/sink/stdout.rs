@@ -32,8 +32,8 @@ impl<T: Serialize> Sink<T> for StdoutSink {
         "stdout"
     }
 
-    fn encoder(&self) -> Box<dyn Encoder<T>> {
-        Box::new(JsonlEncoder)
+    fn encoder(&self) -> Result<Box<dyn Encoder<T>>> {
+        Ok(Box::new(JsonlEncoder))
     }
 
     fn committer(&self) -> Result<Box<dyn Committer>> {

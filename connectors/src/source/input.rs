@@ -30,7 +30,7 @@ pub type MakeGenerator<R> = fn(&Url) -> Result<Generator<R>>;
 /// Records of type `R` from wherever the URL says: `kafka://HOST:PORT/TOPIC`, `parquet:GLOB`,
 /// `jsonl:GLOB`, `csv:GLOB` or `gen://NAME`.
 ///
-/// The values of a Kafka topic are JSON objects. `from=` says where a job that begins anew starts to
+/// The values of a Kafka topic are JSON objects unless `format=` says otherwise. `from=` says where a job that begins anew starts to
 /// read: `earliest` (the default), `latest`, a time, or offsets such as `0:1200,1:1180`. With
 /// `until=end` (what is committed at the start) or a time it is a bounded source. `group=NAME` is the
 /// consumer group that committed offsets are published to, for monitoring; `group=none` publishes

@@ -68,8 +68,8 @@ impl<T: Data> Sink<T> for RowsFile<T> {
         "rows"
     }
 
-    fn encoder(&self) -> Box<dyn Encoder<T>> {
-        Box::new(RowsEncoder)
+    fn encoder(&self) -> Result<Box<dyn Encoder<T>>> {
+        Ok(Box::new(RowsEncoder))
     }
 
     fn committer(&self) -> Result<Box<dyn Committer>> {

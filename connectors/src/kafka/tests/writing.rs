@@ -1,6 +1,7 @@
 //! What a sink leaves in a topic, whatever run came before, and what it refuses to add to.
 
 use super::broker::{Seen, TestTopic, config, unique};
+use crate::format::Json;
 use crate::kafka::frame::FrameEncoder;
 use crate::kafka::sink::KafkaSink;
 use crate::sink::Layout;
@@ -91,7 +92,7 @@ fn number(seen: &Seen) -> i64 {
 
 fn staged(epoch: u64, rows: &[Row]) -> Vec<StagedBatch> {
     let mut bytes = Vec::new();
-    let mut encoder = FrameEncoder { layout: layout() };
+    let mut encoder = FrameEncoder { layout: layout(), value: Box::new(Json) };
     rows.iter().for_each(|row| encoder.encode(row, &mut bytes).unwrap());
     vec![StagedBatch { epoch: Epoch(epoch), rows: rows.len() as u64, bytes }]
 }

@@ -215,7 +215,7 @@ mod tests {
         committer.recover(None).unwrap();
         let mut commit = |epoch| {
             let mut bytes = Vec::new();
-            Sink::<Count>::encoder(&sink).encode(&Count { n: epoch }, &mut bytes).unwrap();
+            Sink::<Count>::encoder(&sink).unwrap().encode(&Count { n: epoch }, &mut bytes).unwrap();
             let batch = StagedBatch { epoch: Epoch(epoch), rows: 1, bytes };
             committer.commit(Epoch(epoch), vec![batch]).unwrap().map(|confirmed| confirmed.position)
         };

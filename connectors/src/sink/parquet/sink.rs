@@ -44,8 +44,8 @@ impl<T: Data> Sink<T> for ParquetSink {
         "parquet"
     }
 
-    fn encoder(&self) -> Box<dyn Encoder<T>> {
-        Box::new(RowEncoder { columns: Arc::clone(&self.columns) })
+    fn encoder(&self) -> Result<Box<dyn Encoder<T>>> {
+        Ok(Box::new(RowEncoder { columns: Arc::clone(&self.columns) }))
     }
 
     fn committer(&self) -> Result<Box<dyn Committer>> {

@@ -107,7 +107,7 @@ fn sink<T: Data>(disk: Arc<dyn Disk>, folder: &Path, roll_bytes: u64) -> Box<dyn
 }
 
 fn staged<T: Data>(sink: &dyn Sink<T>, epoch: u64, rows: &[T]) -> StagedBatch {
-    let (mut encoder, mut bytes) = (sink.encoder(), Vec::new());
+    let (mut encoder, mut bytes) = (sink.encoder().unwrap(), Vec::new());
     rows.iter().for_each(|row| encoder.encode(row, &mut bytes).unwrap());
     StagedBatch { epoch: Epoch(epoch), rows: rows.len() as u64, bytes }
 }

@@ -190,9 +190,9 @@ fn syntax_and_names() {
             78 waystream.toml:1:1: there is no section `workers` | known: run, sources, sinks, settings, jobs
             78 waystream.toml:3:3: invalid unquoted key, expected letters, numbers, `-`, `_` | mend the line: a section is [run], and below it stands name = "text" or name = 1
             78 waystream.toml:2:1: there is no option `worker` | did you mean `workers`?
-            78 waystream.toml:2:11: the job has no setting `windows` | did you mean `window`?
-            78 waystream.toml:2:7: the job has no source `position` | did you mean `positions`?
-            78 waystream.toml:2:7: the job has no sink `nowhere` | known: cells, crossings, dead-letters, live, stops, trips
+            78 waystream.toml:2:11: the job has no setting `windows` | did you mean `window`?; what is for another job goes below [jobs.NAME]
+            78 waystream.toml:2:7: the job has no source `position` | did you mean `positions`?; what is for another job goes below [jobs.NAME]
+            78 waystream.toml:2:7: the job has no sink `nowhere` | known: cells, crossings, dead-letters, live, stops, trips; what is for another job goes below [jobs.NAME]
             78 waystream.toml:2:1: there is no key `uri` | did you mean `url`?
             78 waystream.toml:1:1: sinks.cells has no `url` | write url = "…", or take the section out
             78 waystream.toml:2:9: sinks.cells is a section, not of type string | write [sinks.cells], below it url = "…"
