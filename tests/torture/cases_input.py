@@ -12,7 +12,7 @@ from table import case
 HOUR_MS = 3_600_000
 
 
-@case(54, "clock-jumps", "the wall clock jumps by an hour, back and forth, while the job runs", "RC", needs="shim", short=True)
+@case(54, "clock-jumps", "the wall clock jumps by an hour, back and forth, while the job runs", "RC", needs="shim")
 def clock_jumps(run):
     run.kafka()
     run.feed(hours=6)
@@ -22,7 +22,7 @@ def clock_jumps(run):
     run.judge()
 
 
-@case(55, "skewed-entities", "clocks of one entity in twenty are 10 min ahead or behind", "RC, late counter", short=True)
+@case(55, "skewed-entities", "clocks of one entity in twenty are 10 min ahead or behind", "RC, late counter")
 def skewed_entities(run):
     run.kafka()
     data = run.hours(2)
@@ -188,7 +188,7 @@ def dead_letters_gone(run):
     run.require(len(set(places)) == len(wanted), f"{len(set(places))} of {len(wanted)} letters")
 
 
-@case(60, "all-bad", "200,000 records, all of them bad", "MET: nothing is flooded", short=True)
+@case(60, "all-bad", "200,000 records, all of them bad", "MET: nothing is flooded")
 def all_bad(run):
     run.kafka()
     run.sinks = ["crossings"]
@@ -224,7 +224,7 @@ def backfill_then_live(run):
     raise Missing("a source that reads an archive and then a topic")
 
 
-@case(70, "few-files", "a limit of 256 open files, and of 24", "RC, or a clear error", short=True)
+@case(70, "few-files", "a limit of 256 open files, and of 24", "RC, or a clear error")
 def few_files(run):
     run.kafka()
     run.feed(hours=2)
