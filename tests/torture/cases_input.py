@@ -12,6 +12,34 @@ from table import case
 HOUR_MS = 3_600_000
 
 
+@case(0, "controls", "a row doubled, one removed, one altered in the topics of a good run", "RC sees each")
+def controls(run):
+    run.kafka()
+    run.feed(hours=1)
+    run.finish(run.job())
+    run.judge()
+    row = next(one for one in run.broker.consume("crossings")["crossings"] if one["partition"] == 0)
+    altered = dict(json.loads(row["value"]), zone="nowhere")
+    for sink, line in (("crossings", {"key": row["key"], "value": row["value"]}), ("crossings", {"key": row["key"], "value": altered})):
+        run.broker.produce(sink, [line], "--envelope")
+        must_fail(run, "too many")
+    run.broker.topics("delete crossings", "create crossings 4")
+    must_fail(run, "missing")
+    run.sinks = ["trips"]
+    run.judge()
+    run.broker.topics("cut trips 1")
+    must_fail(run, "missing")
+
+
+def must_fail(run, word):
+    try:
+        run.judge()
+    except Failed as failed:
+        run.require(word in str(failed), f"it sees something else: {failed}")
+        return
+    raise Failed("a planted fault was not seen")
+
+
 @case(54, "clock-jumps", "the wall clock jumps by an hour, back and forth, while the job runs", "RC", needs="shim")
 def clock_jumps(run):
     run.kafka()
@@ -241,9 +269,3 @@ def few_files(run):
         run.require(few.told().count("\n") < 200, f"it says {few.told().count(chr(10))} lines")
         run.finish(run.job(checkpoints="few", limits=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))))
     run.judge()
-
-
-@case(71, "wrong-peers", "two processes of the same number, other lists, another secret", "exit", needs="processes")
-def wrong_peers(run):
-    run.need_processes()
-    raise Missing("processes on several machines: those of one are started by the first")

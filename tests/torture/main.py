@@ -25,6 +25,7 @@ import cases_broker  # noqa: F401
 import cases_disk  # noqa: F401
 import cases_input  # noqa: F401
 import cases_process  # noqa: F401
+import cases_processes  # noqa: F401
 import table
 from dataset import Missing
 from run import Failed, Run
