@@ -143,12 +143,12 @@ def rename_fails(run):
     ])
 
 
-def checkpointed(run, hours=3):
+def checkpointed(run, hours=6):
     """A job that was killed in the middle, and a copy of its checkpoints."""
     run.kafka()
     run.feed(hours=hours)
     job = run.job().start()
-    run.require(run.wait_progress(job, steps=3), f"it was done before it could be killed: {tail(job)}")
+    run.require(run.wait_progress(job, steps=6), f"it was done before it could be killed: {tail(job)}")
     job.kill_all()
     good = run.folder / "good"
     shutil.copytree(run.folder / "checkpoints", good)
