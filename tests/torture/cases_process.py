@@ -38,38 +38,31 @@ def struck(run, job, times, **rule):
     """Starts the job with a fault that ends it, so often that it struck; then without."""
     strikes = 0
     for turn in range(times):
-        once = run.folder / f"struck-{turn}"
         # The same moment of different epochs, for the first has often nothing in it.
-        env = run.shim(**rule, once=once, **{"from": run.dice.randrange(1, 4 + 2 * turn)})
-        job.start(env=env)
-        code = job.wait(60)
-        strikes += once.exists()
+        struck_now, code = run.strike(job, **rule, **{"from": run.dice.randrange(1, 4 + 2 * turn)})
+        strikes += struck_now
         if code == 0:
             break
-        run.require(code is not None, "the job hangs after the fault")
     run.note(strikes=strikes)
     run.require(strikes > 0, "the fault never struck: the case proves nothing")
     run.finish(job)
     run.judge()
 
 
-@case(3, "kill-in-checkpoint", "SIGKILL before or after a segment or manifest gets its name or is synced", "RC, CK", short=True,
-      needs="shim")
+@case(3, "kill-in-checkpoint", "SIGKILL before or after a segment or manifest gets its name or is synced", "RC, CK", needs="shim")
 def kill_in_checkpoint(run):
     run.kafka()
-    run.feed()
+    run.feed(hours=6)
     moments = [
         ("link", "manifest", "kill"), ("link", "manifest", "kill-after"), ("rename", "segment", "kill"),
         ("rename", "segment", "kill-after"), ("fsync", "segment", "kill"), ("fsync", "manifest", "kill"),
         ("write", "segment", "torn"), ("write", "manifest", "torn"),
     ]
+    run.dice.shuffle(moments)
     job, strikes = run.job(), 0
-    for turn, (operation, match, do) in enumerate(moments):
-        once = run.folder / f"struck-{turn}"
-        first = run.dice.randrange(1, 4)
-        job.start(env=run.shim(op=operation, match=match, do=do, once=once, **{"from": first}))
-        code = job.wait(60)
-        strikes += once.exists()
+    for operation, match, do in moments:
+        struck_now, code = run.strike(job, op=operation, match=match, do=do)
+        strikes += struck_now
         if code == 0:
             break
     run.note(strikes=strikes)
@@ -81,22 +74,21 @@ def kill_in_checkpoint(run):
 @case(4, "kill-in-produce", "SIGKILL when rows of a transaction are sent: before and after", "RC", needs="shim")
 def kill_in_produce(run):
     run.kafka()
-    run.feed()
+    run.feed(hours=6)
     struck(run, run.job(), 6, op="send", api=0, do=run.dice.choice(["kill", "kill-after"]))
 
 
-@case(5, "kill-before-commit", "SIGKILL after the manifest, before the end of the transaction is sent", "RC",
-      needs="shim", short=True)
+@case(5, "kill-before-commit", "SIGKILL after the manifest, before the end of the transaction is sent", "RC", needs="shim", short=True)
 def kill_before_commit(run):
     run.kafka()
-    run.feed()
+    run.feed(hours=6)
     struck(run, run.job(), 6, op="send", api=26, do="kill")
 
 
 @case(6, "kill-after-commit", "SIGKILL when the end of the transaction is sent, before the answer", "RC", needs="shim", short=True)
 def kill_after_commit(run):
     run.kafka()
-    run.feed()
+    run.feed(hours=6)
     struck(run, run.job(), 6, op="send", api=26, do="kill-after")
 
 
@@ -123,7 +115,26 @@ def kill_in_recovery(run):
     run.judge()
 
 
-@case(8, "sigterm", "SIGTERM in the middle, again and again; a second one ends it now", "exit code, RC", short=True)
+@case("7b", "kill-in-first-start", "SIGKILL again and again before the first checkpoint, and when the first transaction ends", "RC",
+      needs="shim")
+def kill_in_first_start(run):
+    run.kafka()
+    run.feed()
+    job = run.job()
+    for _ in range(6):
+        job.start()
+        time.sleep(run.dice.uniform(0.01, 1.5))
+        job.kill_all()
+    for do in ("kill", "kill-after"):
+        if job.process.returncode == 0:
+            break
+        run.strike(job, op="send", api=26, do=do, **{"from": 1})
+    run.note(kills=job.kills)
+    run.finish(job)
+    run.judge()
+
+
+@case(8, "sigterm", "SIGTERM in the middle, again and again; a second one ends it now", "exit code, RC")
 def sigterm(run):
     run.kafka()
     run.feed(hours=6)
@@ -165,7 +176,7 @@ def stop_short(run):
     run.judge()
 
 
-@case(10, "zombie", "SIGSTOP, a replacement that no lock keeps out, SIGCONT", "RC, log says fenced", short=True, needs="shim")
+@case(10, "zombie", "SIGSTOP, a replacement that no lock keeps out, SIGCONT", "RC, log says fenced", needs="shim", short=True)
 def zombie(run):
     run.kafka()
     run.feed(hours=6)
@@ -288,7 +299,7 @@ def upgrade(run):
     run.judge()
 
 
-@case(64, "backfill", "a Parquet archive to Kafka, killed in the middle of its file", "RC vs REF", short=True)
+@case(64, "backfill", "a Parquet archive to Kafka, killed in the middle of its file", "RC vs REF")
 def backfill(run):
     run.hours(1)
     run.sinks = ["live", "crossings", "trips", "stops", "cells"]

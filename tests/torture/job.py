@@ -115,6 +115,23 @@ class Job:
         """What it has said, on both streams."""
         return self.out.read_text(errors="replace") + self.err.read_text(errors="replace")
 
+    def sockets(self):
+        """TCP sockets of the job: (state, own port, other port); state 0A listens, 01 is connected."""
+        inodes, found = set(), []
+        for pid in self.pids():
+            for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+                try:
+                    inodes.add(os.readlink(entry).removeprefix("socket:[").rstrip("]"))
+                except OSError:
+                    continue
+        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+            for line in pathlib.Path(table).read_text().splitlines()[1:]:
+                words = line.split()
+                if words[9] in inodes:
+                    own, other = (int(words[at].rpartition(":")[2], 16) for at in (1, 2))
+                    found.append((words[3], own, other))
+        return found
+
     def rss_kib(self):
         pages = sum(int(fields[21]) for fields in map(status_of, self.pids()) if fields)
         return pages * os.sysconf("SC_PAGE_SIZE") // 1024

@@ -25,9 +25,13 @@ import cases_broker  # noqa: F401
 import cases_disk  # noqa: F401
 import cases_input  # noqa: F401
 import cases_process  # noqa: F401
+import cases_processes  # noqa: F401
 import table
 from dataset import Missing
 from run import Failed, Run
+
+# A run of --short begins no case later than this, so that it ends within five minutes.
+SHORT_S = 270
 
 
 def parse(arguments):
@@ -49,6 +53,8 @@ def parse(arguments):
 
 def attempt(options, case, seed):
     """What became of one run: outcome, why, and what it noted."""
+    if options.short and time.monotonic() - options.begun > SHORT_S:
+        return "SKIPPED", f"needs more than the {SHORT_S} s of --short", []
     run = Run(options, case.name, seed)
     outcome, why = "passed", ""
     try:
@@ -129,6 +135,7 @@ def main(arguments):
     except Missing as missing:
         print(f"dev/torture: nothing can be run: {missing}", file=sys.stderr)
         return 69
+    options.begun = time.monotonic()
     options.binary = options.binary.resolve()
     lines = [torture(options, case) for case in cases] + elsewhere(options)
     show(lines, options.markdown)

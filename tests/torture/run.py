@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -132,20 +133,25 @@ class Run:
     def manifests(self, checkpoints="checkpoints"):
         return sorted((self.folder / checkpoints).glob("manifest-*.json"))
 
-    def newest(self, checkpoints="checkpoints"):
-        found = self.manifests(checkpoints)
-        return found[-1].name if found else ""
+    def epoch(self, checkpoints="checkpoints"):
+        """The epoch of the newest checkpoint; 0 if there is none, also when a start has claimed its number."""
+        for manifest in reversed(self.manifests(checkpoints)):
+            try:
+                found = re.search(r'"epoch": *(\d+)', manifest.read_text())
+                return int(found[1]) if found else 0
+            except OSError:
+                continue
+        return 0
 
-    def wait_progress(self, job, seconds=60, steps=1):
-        """Until the job has made checkpoints; False if it ended before."""
-        for _ in range(steps):
-            before, end = self.newest(), time.monotonic() + seconds
-            while self.newest() <= before:
-                if not job.is_alive():
-                    return False
-                if time.monotonic() > end:
-                    raise Failed(f"no checkpoint in {seconds} s: {tail(job)}")
-                time.sleep(0.005)
+    def wait_progress(self, job, seconds=60, steps=1, checkpoints="checkpoints"):
+        """Until the job has made checkpoints of its own; False if it ended before."""
+        before, end = self.epoch(checkpoints), time.monotonic() + seconds
+        while self.epoch(checkpoints) < before + steps:
+            if not job.is_alive():
+                return False
+            if time.monotonic() > end:
+                raise Failed(f"no checkpoint in {seconds} s: {tail(job)}")
+            time.sleep(0.005)
         return True
 
     def kill_again_and_again(self, job, times, end_one=False, between=lambda turn: None):
@@ -171,6 +177,24 @@ class Run:
                 done += job.kill_all()
         self.note(kills=done)
         return done
+
+    def strike(self, job, seconds=60, **rule):
+        """Starts the job with one fault, until that ended it; whether it struck, and the exit code.
+
+        If it has not struck within five checkpoints the job is killed, so that input is left for the next.
+        """
+        once = self.folder / f"struck-{job.name}-{job.starts}"
+        rule.setdefault("from", self.dice.randrange(1, 4))
+        before = self.epoch()
+        job.start(env=self.shim(**rule, once=once))
+        end = time.monotonic() + seconds
+        while job.is_alive() and (once.exists() or self.epoch() < before + 5):
+            if time.monotonic() > end:
+                raise Failed(f"{rule}: {seconds} s later it has not ended: {tail(job)}")
+            time.sleep(0.01)
+        if job.kill_all():
+            return False, None
+        return once.exists(), job.wait(10)
 
     def finish(self, job, seconds=LIMIT_S, *more):
         """The job comes to its end by itself."""
@@ -212,9 +236,9 @@ class Run:
         """Until the job rests: its processor is idle, because all that was fed is done."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            before, newest = job.processor_s(), self.newest()
+            before, epoch = job.processor_s(), self.epoch()
             time.sleep(1)
-            if job.processor_s() - before < 0.1 and self.newest() == newest:
+            if job.processor_s() - before < 0.1 and 0 < epoch == self.epoch():
                 return
         raise Failed(f"it has not come to rest in {seconds} s: {tail(job)}")
 

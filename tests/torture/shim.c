@@ -26,6 +26,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -172,6 +173,13 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone) {
     int result = syscall(SYS_gettimeofday, now, zone);
     if (result == 0) now->tv_sec += jump();
     return result;
+}
+
+/* The clock of the system itself does not jump: a moment to wait for is said in its terms. */
+int cnd_timedwait(cnd_t *condition, mtx_t *mutex, const struct timespec *until) {
+    struct timespec moment = *until;
+    moment.tv_sec -= jump();
+    return NEXT(cnd_timedwait)(condition, mutex, &moment);
 }
 
 time_t time(time_t *told) {

@@ -8,6 +8,8 @@ CASES = []
 
 # Rows of the matrix that real processes cannot show here, and where they are shown.
 ELSEWHERE = {
+    13: ("partition-one-way", "between workers, in one direction", "workers on several machines"),
+    14: ("partition-coordinator", "between workers and coordinator", "workers on several machines"),
     38: ("power-loss", "what is not synced is lost", "the simulated disk: cargo test -p waystream-engine --test engine"),
     44: ("object-store-errors", "500, 503, timeouts, wrong tags", "an object store: checkpoints are in a folder only"),
     45: ("object-store-lost", "lost for 10 min, then back", "an object store: checkpoints are in a folder only"),
