@@ -14,7 +14,7 @@ pub struct SourceCounters {
     pub accepted: AtomicU64,
     /// Bytes of input.
     pub bytes: AtomicU64,
-    rejected: [AtomicU64; 6],
+    pub(crate) rejected: [AtomicU64; 6],
 }
 
 impl SourceCounters {
