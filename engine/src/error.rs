@@ -2,12 +2,13 @@
 
 use crate::time::Epoch;
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use std::error::Error;
 use std::fmt;
 use std::io;
 
 /// The kind of a failure; decides the exit code of the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorKind {
     /// The command line is wrong (exit 64).
     Usage,
@@ -15,6 +16,8 @@ pub enum ErrorKind {
     Data,
     /// Something the job needs cannot be reached (exit 69).
     Unavailable,
+    /// Another process of the job is gone; started again, the job goes on (exit 69).
+    Lost,
     /// An operator failed, or the engine has a bug (exit 70).
     Failed,
     /// A checkpoint could not be written or read (exit 74).
@@ -30,7 +33,7 @@ impl ErrorKind {
         match self {
             Self::Usage => 64,
             Self::Data => 65,
-            Self::Unavailable => 69,
+            Self::Unavailable | Self::Lost => 69,
             Self::Failed => 70,
             Self::Checkpoint => 74,
             Self::Configuration => 78,

@@ -6,6 +6,7 @@ use crate::checkpoint::{
     start,
 };
 use crate::clock::{Clock, SystemClock};
+use crate::cluster::{self, Cluster};
 use crate::dataflow::{Gate, LedgerLine, SegmentSettings, SharedSettings};
 use crate::error::{JobError, Result};
 use crate::failure::Failure;
@@ -14,12 +15,13 @@ use crate::plan::Plan;
 use crate::settle::Settled;
 use crate::time::Epoch;
 use crate::worker::{WorkerRun, WorkerStart};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use timely::communication::{Allocator, initialize_from};
+use timely::communication::{Allocator, AllocatorBuilder, initialize_from};
 use timely::worker::Worker;
 
 /// Answers waiting for the coordinator; it asks for one manifest at a time.
@@ -78,6 +80,8 @@ pub struct JobConfig {
     pub metrics: Metrics,
     /// Who is told what the user should know at once, such as which checkpoints were given up.
     pub tell: Tell,
+    /// The other processes of the job, if there are any.
+    pub cluster: Option<Arc<Cluster>>,
 }
 
 impl fmt::Debug for JobConfig {
@@ -104,6 +108,7 @@ impl JobConfig {
             stop: StopSignal::default(),
             metrics: Metrics::default(),
             tell: Arc::new(|text| tracing::warn!("{text}")),
+            cluster: None,
         }
     }
 }
@@ -130,7 +135,7 @@ pub(crate) struct Takeover {
     payers: Mutex<Vec<(String, Payer)>>,
     sinks: Arc<Vec<String>>,
     ledger: Arc<OnceLock<Outbox<LedgerMessage>>>,
-    started: crate::time::Timestamp,
+    started_ms: i64,
     _lock: DiskLock,
 }
 
@@ -139,20 +144,16 @@ pub(crate) struct Takeover {
 /// # Errors
 /// Why it failed, or why it could not start.
 pub fn run(config: JobConfig, build: Build) -> Result<Outcome> {
-    let takeover = match Takeover::begin(config, build)? {
-        Begin::Ready(takeover) => Arc::new(*takeover),
+    if let Some(cluster) = config.cluster.clone() {
+        return cluster::run(config, build, &cluster);
+    }
+    let takeover = match Takeover::begin(config, build, Failure::default())? {
+        Begin::Ready(takeover) => *takeover,
         Begin::Finished(outcome) => return Ok(outcome),
     };
     let communication = timely::CommunicationConfig::Process(takeover.config.workers);
     let (builders, others) = communication.try_build().map_err(JobError::failed)?;
-    let workers = Arc::clone(&takeover);
-    let guards = initialize_from(builders, others, move |allocator| workers.work(allocator));
-    for ended in guards.map_err(JobError::unavailable)?.join() {
-        if let Err(panic) = ended {
-            takeover.failure.set(JobError::failed(format!("a worker panicked: {panic}")));
-        }
-    }
-    takeover.outcome()
+    takeover.run_workers(builders, others)
 }
 
 /// Either a job that is ready to run, or one that has nothing left to do.
@@ -163,7 +164,7 @@ pub(crate) enum Begin {
 
 impl Takeover {
     /// Checks the plan, claims the next generation, and settles what sinks owe.
-    pub(crate) fn begin(config: JobConfig, build: Build) -> Result<Begin> {
+    pub(crate) fn begin(config: JobConfig, build: Build, failure: Failure) -> Result<Begin> {
         let plan = Plan::new(0, config.workers, config.metrics.clone());
         build(&plan);
         let stages = plan.stages();
@@ -194,20 +195,65 @@ impl Takeover {
             payer.settle(&mut manifest, &config.stop)?;
             payers.push((name, payer));
         }
-        let started = config.clock.now();
+        let started_ms = config.clock.ticks_ms();
         Ok(Begin::Ready(Box::new(Self {
             config,
             build,
             manifest,
             resumed_from,
-            failure: Failure::default(),
+            failure,
             catalog: Mutex::new(Some(catalog)),
             payers: Mutex::new(payers),
             sinks: Arc::new(names),
             ledger,
-            started,
+            started_ms,
             _lock: lock,
         })))
+    }
+
+    /// Joins a job that another process has taken over with this manifest.
+    pub(crate) fn join(
+        config: JobConfig,
+        build: Build,
+        manifest: Manifest,
+        failure: Failure,
+    ) -> Result<Self> {
+        let plan = Plan::new(0, config.workers, config.metrics.clone());
+        build(&plan);
+        let (_, sinks) = plan.finish()?;
+        let names = sinks.into_iter().map(|sink| sink.name).collect();
+        let started_ms = config.clock.ticks_ms();
+        Ok(Self {
+            config,
+            build,
+            resumed_from: Some(manifest.epoch).filter(|epoch| *epoch > Epoch(0)),
+            manifest,
+            failure,
+            catalog: Mutex::default(),
+            payers: Mutex::default(),
+            sinks: Arc::new(names),
+            ledger: Arc::default(),
+            started_ms,
+            _lock: Box::new(()),
+        })
+    }
+
+    /// Runs the workers of this process until all is committed or the job has failed. When this
+    /// returns, their threads have ended, and `others` with them.
+    pub(crate) fn run_workers(
+        self,
+        builders: Vec<AllocatorBuilder>,
+        others: Box<dyn Any + Send>,
+    ) -> Result<Outcome> {
+        let takeover = Arc::new(self);
+        let workers = Arc::clone(&takeover);
+        let guards = initialize_from(builders, others, move |allocator| workers.work(allocator));
+        for ended in guards.map_err(JobError::unavailable)?.join() {
+            if let Err(panic) = ended {
+                takeover.failure.set(JobError::failed(format!("a worker panicked: {panic}")));
+            }
+        }
+        takeover.outcome()
     }
 
     /// One worker's thread, from start to end.
@@ -238,7 +284,7 @@ impl Takeover {
             folder: config.checkpoints.clone(),
             settings: SharedSettings {
                 clock: Arc::clone(&config.clock),
-                started: self.started,
+                started_ms: self.started_ms,
                 interval_ms: crate::time::millis(config.checkpoint_every),
                 first_epoch: self.manifest.epoch.0 + 1,
                 stop: config.stop.clone(),

@@ -9,6 +9,7 @@ mod background;
 mod buffer;
 pub mod checkpoint;
 pub mod clock;
+pub mod cluster;
 mod dataflow;
 pub mod error;
 pub mod event;

@@ -14,7 +14,7 @@ pub struct SourceCounters {
     pub accepted: AtomicU64,
     /// Bytes of input.
     pub bytes: AtomicU64,
-    rejected: [AtomicU64; 6],
+    pub(crate) rejected: [AtomicU64; 6],
     /// Records behind what was read, by partition.
     lag: Mutex<BTreeMap<u16, u64>>,
 }

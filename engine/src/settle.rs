@@ -1,6 +1,7 @@
 //! Pays what a stopped job owes its sinks, without running it.
 
 use crate::error::{JobError, Result};
+use crate::failure::Failure;
 use crate::job::{Begin, Build, JobConfig, Takeover};
 use crate::time::Epoch;
 
@@ -19,7 +20,8 @@ pub struct Settled {
 /// If there is no checkpoint, the job runs, or a sink cannot be paid.
 pub fn settle(config: JobConfig, build: Build) -> Result<Settled> {
     let place = config.checkpoints.path().display().to_string();
-    let takeover = match Takeover::begin(JobConfig { fresh: false, from: None, ..config }, build)? {
+    let config = JobConfig { fresh: false, from: None, ..config };
+    let takeover = match Takeover::begin(config, build, Failure::default())? {
         Begin::Ready(takeover) => takeover,
         Begin::Finished(outcome) => {
             let epoch = outcome.resumed_from.unwrap_or_default();

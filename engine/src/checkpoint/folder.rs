@@ -7,6 +7,7 @@ use crate::sabotage::{Sabotage, planted};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Locked by the process that runs the job.
 const LOCK: &str = "job.lock";
@@ -178,8 +179,12 @@ impl Folder {
             .hint(WITHOUT_IT)
     }
 
+    /// A name that no other writer uses: a job that has failed may still be writing the file that the
+    /// next one in the same process writes.
     fn aside(&self, name: &str) -> PathBuf {
-        self.path.join(format!("{name}.{}.tmp", std::process::id()))
+        static WRITTEN: AtomicU64 = AtomicU64::new(0);
+        let number = WRITTEN.fetch_add(1, Relaxed);
+        self.path.join(format!("{name}.{}-{number}.tmp", std::process::id()))
     }
 
     /// Gives back the room of a file that could not be written; it is never written again.

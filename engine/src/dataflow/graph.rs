@@ -15,7 +15,6 @@ use crate::failure::Failure;
 use crate::job::StopSignal;
 use crate::sabotage::{Sabotage, planted};
 use crate::source::SourceStage;
-use crate::time::Timestamp;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -37,7 +36,9 @@ pub(super) type PartStream<'scope> = Stream<'scope, u64, Vec<Part>>;
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) started: Timestamp,
+    /// The clock's ticks when this process was told to start. No process looks at the time of another,
+    /// so clocks that differ delay nothing.
+    pub(crate) started_ms: i64,
     pub(crate) interval_ms: i64,
     pub(crate) first_epoch: u64,
     pub(crate) stop: StopSignal,
@@ -64,7 +65,7 @@ impl Shared {
     pub(crate) fn new(settings: SharedSettings, background: Background, failure: Failure) -> Self {
         Self {
             clock: settings.clock,
-            started: settings.started,
+            started_ms: settings.started_ms,
             interval_ms: settings.interval_ms.max(1),
             first_epoch: settings.first_epoch,
             stop: settings.stop,
@@ -78,7 +79,7 @@ impl Shared {
 
     /// The epoch that the clock says is open now.
     pub(super) fn clock_epoch(&self) -> u64 {
-        let since_ms = self.clock.now().since_ms(self.started).max(0);
+        let since_ms = (self.clock.ticks_ms() - self.started_ms).max(0);
         self.first_epoch + (since_ms / self.interval_ms) as u64
     }
 
@@ -104,7 +105,7 @@ impl Shared {
 
     /// Milliseconds until the clock closes the open epoch.
     pub(crate) fn ms_to_next_epoch(&self) -> i64 {
-        let since_ms = self.clock.now().since_ms(self.started).max(0);
+        let since_ms = (self.clock.ticks_ms() - self.started_ms).max(0);
         self.interval_ms - since_ms % self.interval_ms
     }
 }
@@ -113,7 +114,7 @@ impl Shared {
 #[derive(Debug)]
 pub(crate) struct SharedSettings {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) started: Timestamp,
+    pub(crate) started_ms: i64,
     pub(crate) interval_ms: i64,
     pub(crate) first_epoch: u64,
     pub(crate) stop: StopSignal,

@@ -7,6 +7,7 @@ use super::random::Random;
 use crate::background::{Background, SteppedTasks};
 use crate::clock::ManualClock;
 use crate::error::{JobError, Result};
+use crate::failure::Failure;
 use crate::job::{Begin, Build, JobConfig, Takeover};
 use crate::metrics::Metrics;
 use crate::time::Timestamp;
@@ -121,7 +122,7 @@ fn start_once(
     config.workers = scenario.workers[random.below(scenario.workers.len() as u64) as usize];
     config.clock = Arc::new(clock.clone());
     let workers = config.workers;
-    let takeover = match Takeover::begin(config, Arc::clone(&scenario.build)) {
+    let takeover = match Takeover::begin(config, Arc::clone(&scenario.build), Failure::default()) {
         Ok(Begin::Ready(takeover)) => Arc::new(*takeover),
         Ok(Begin::Finished(_)) => return Ok(Ended::Done),
         Err(error) => return Ok(Ended::Failed(error)),

@@ -5,6 +5,7 @@
 
 mod damaged;
 mod job;
+mod processes;
 mod recovery;
 mod savepoints;
 mod tampering;
