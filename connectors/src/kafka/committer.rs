@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::delivery::{Delivery, Guarantee};
 use super::frame::frames;
-use super::marker::{Marker, SLOT, newest_marker};
+use super::marker::{Marker, newest_marker};
 use super::producer::{Failed, Producer};
 use super::topics::{Shape, Topics};
 use crate::format::Prefix;
@@ -71,7 +71,8 @@ impl KafkaCommitter {
         if !self.is_exactly_once() {
             return Ok(None);
         }
-        newest_marker(&self.delivery.marker_address(&self.address)).map_err(Failed::Unknown)
+        let markers = self.delivery.marker_address(&self.address);
+        newest_marker(&markers, &self.address.topic).map_err(Failed::Unknown)
     }
 
     /// From where the topic is to be gone on with, by what the marker and the checkpoint say.
@@ -143,7 +144,8 @@ impl KafkaCommitter {
         };
         let marker =
             self.marker(epoch).and_then(|marker| marker.encode()).map_err(Failed::Fatal)?;
-        let marker = (self.delivery.marker_topic.as_str(), SLOT, marker.as_str());
+        let key = self.address.topic.as_str();
+        let marker = (self.delivery.marker_topic.as_str(), key, marker.as_str());
         let marker = self.is_exactly_once().then_some(marker);
         let rows = batches.iter().flat_map(|batch| frames(&batch.bytes));
         producer.transact(rows, &self.prefix.1, marker, goes_on)

@@ -9,13 +9,12 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::time::Duration;
 use waystream_engine::clock::{Clock, SystemClock};
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::time::{Epoch, millis, ms};
 
-/// The key of a sink's markers: it has one producer.
-pub(super) const SLOT: &str = "0";
 /// Records read back at first in search of the newest marker; one is followed by the record that
 /// commits its transaction.
 const FIRST_LOOK: i64 = 16;
@@ -29,7 +28,8 @@ pub(super) struct Marker {
     pub(super) epoch: Epoch,
     /// The run that wrote it.
     pub(super) generation: u64,
-    /// The topic of the rows.
+    /// The topic of the rows; the record's key, too, so that a sink may be pointed at one topic after
+    /// the other.
     pub(super) topic: String,
 }
 
@@ -40,8 +40,8 @@ impl Marker {
     }
 }
 
-/// Reads the newest marker. The transactional id has been taken over, so none of ours is on its way.
-pub(super) fn newest_marker(address: &Address) -> Result<Option<Marker>> {
+/// Reads the newest marker of a topic of rows. The transactional id has been taken over, so none of ours is on its way.
+pub(super) fn newest_marker(address: &Address, of: &str) -> Result<Option<Marker>> {
     let context = Context::default();
     let trouble = Trouble { address, context: &context };
     let what = "cannot read the marker";
@@ -58,7 +58,7 @@ pub(super) fn newest_marker(address: &Address) -> Result<Option<Marker>> {
     loop {
         let start = ends.low.max(ends.high - look);
         if let Some(marker) =
-            trouble.told(what, last_in(&committed, &address.topic, start, ends.high))?
+            trouble.told(what, last_in(&committed, &address.topic, of, start..ends.high))?
         {
             return decode(&marker, address).map(Some);
         }
@@ -95,13 +95,14 @@ fn wait_until_settled(
     }
 }
 
-/// The value of the last record under our key between two offsets.
+/// The value of the last record under this key between two offsets.
 fn last_in(
     consumer: &Consumer,
     topic: &str,
-    start: i64,
-    end: i64,
+    key: &str,
+    offsets: Range<i64>,
 ) -> Result<Option<Vec<u8>>, KafkaError> {
+    let Range { start, end } = offsets;
     if start >= end {
         return Ok(None);
     }
@@ -117,7 +118,7 @@ fn last_in(
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(last),
             Some(Err(error)) => return Err(error),
             Some(Ok(message)) => {
-                if message.key() == Some(SLOT.as_bytes()) {
+                if message.key() == Some(key.as_bytes()) {
                     last = message.payload().map(<[u8]>::to_vec);
                 }
                 if message.offset() + 1 >= end {
