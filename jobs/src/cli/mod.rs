@@ -3,6 +3,7 @@
 mod arguments;
 mod config;
 mod graph;
+mod group;
 mod log;
 mod new;
 mod report;
@@ -11,6 +12,7 @@ mod savepoint;
 mod summary;
 mod validate;
 mod volatile;
+mod worker;
 
 use crate::Job;
 use arguments::{AnswerForm, Arguments, Command};
@@ -20,7 +22,7 @@ use report::{answer, say};
 use std::process::ExitCode;
 use waystream_engine::error::Result;
 
-/// Runs the command line with these jobs: `run JOB`, `savepoint JOB`, `list`, `graph JOB`,
+/// Runs the command line with these jobs: `run JOB`, `worker JOB`, `savepoint JOB`, `list`, `graph JOB`,
 /// `validate JOB`, `new NAME`. Returns the exit code.
 #[must_use]
 #[allow(clippy::needless_pass_by_value, reason = "a binary hands over its jobs")]
@@ -51,6 +53,12 @@ fn obey(jobs: &[Job], command: &Command, form: &mut Form) -> Result<()> {
             *form = job.options.output;
             log::start(job.options.log, *form);
             run::run(job, run, form)
+        }
+        Command::Worker(worker) => {
+            let job = config::resolve(jobs, &worker.run.job, worker.run.options(), &around)?;
+            *form = job.options.output;
+            log::start(job.options.log, *form);
+            worker::run(job, worker, form)
         }
         Command::Savepoint(wanted) => {
             let job = config::resolve(jobs, &wanted.job, wanted.options(), &around)?;
