@@ -8,6 +8,8 @@ use waystream_engine::error::ErrorKind;
 
 /// The first and the longest wait before a start; it doubles in between.
 const WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(10)];
+/// The longest wait after a start that has brought the job further.
+const LONGEST_ON_THE_WAY: Duration = Duration::from_secs(1);
 /// A job that has run for so long is sound: the next wait is the first again.
 const HEALTHY_MS: i64 = 60_000;
 
@@ -77,7 +79,7 @@ impl History {
             );
             return Verdict::Failed(Failed { hint: Some(hint), ..failed });
         }
-        let wait = self.wait;
+        let wait = if got_on { self.wait.min(LONGEST_ON_THE_WAY) } else { self.wait };
         self.wait = (2 * wait).min(WAITS[1]);
         self.last = Some(failed.clone());
         Verdict::Again(wait, failed)
@@ -147,6 +149,9 @@ mod tests {
         let first: Vec<_> = (0..9).map(|_| wait(1000)).collect();
         assert_eq!(first, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
         assert_eq!((wait(60_000), wait(0)), (100, 200));
+        let on_the_way: Vec<_> =
+            (4..12).map(|epoch| waits(&history.judge(&ended(&killed, epoch))).unwrap()).collect();
+        assert_eq!(on_the_way, [400, 800, 1000, 1000, 1000, 1000, 1000, 1000]);
     }
 
     #[test]
