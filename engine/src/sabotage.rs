@@ -26,6 +26,10 @@ pub enum Sabotage {
     SegmentsUnbound,
     /// Blocks of segments are used without a look at their checksums.
     ChecksumsIgnored,
+    /// A process that is asked to stop ends its sources before process 0 knows of it.
+    StopDecidedApart,
+    /// All processes but the first restore a checkpoint without its last segment.
+    OthersRestoreOlder,
 }
 
 #[cfg(feature = "sabotage")]

@@ -109,7 +109,11 @@ impl Follower {
         match decision {
             Decision::Stop => self.0.stop.request(),
             Decision::Failed(told) => {
-                let error = told.into_error();
+                let mut error = told.into_error();
+                // It may be this process that process 0 has lost.
+                if error.kind == ErrorKind::Lost {
+                    error.place.get_or_insert_with(|| "process 0".to_owned());
+                }
                 self.0.failure.set(Told::of(&error).into_error());
                 self.0.cause.tell(error);
             }

@@ -13,6 +13,7 @@ use crate::error::{JobError, Result};
 use crate::failure::Failure;
 use crate::job::{Begin, Build, JobConfig, Outcome, StopSignal, Takeover};
 use crate::plan::Plan;
+use crate::sabotage::{Sabotage, planted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use timely::communication::allocator::ProcessBuilder;
@@ -40,7 +41,9 @@ pub(crate) fn run(config: JobConfig, build: Build, cluster: &Arc<Cluster>) -> Re
     };
     // What asks this process to stop is a wish; what stops the job is decided by process 0.
     let wish = config.stop.clone();
-    let config = JobConfig { stop: StopSignal::default(), ..config };
+    let is_apart = planted(Sabotage::StopDecidedApart);
+    let stop = if is_apart { wish.clone() } else { StopSignal::default() };
+    let config = JobConfig { stop, ..config };
     match cluster.leads() {
         true => lead(config, build, cluster, mesh, wish),
         false => follow(config, build, cluster, mesh, wish),
@@ -112,7 +115,10 @@ fn follow(
     let follower = Follower::start(wire, cluster.relay.clone(), &config, &failure, wish)?;
     let done = follower.wait_for_start().and_then(|manifest| match manifest {
         None => Ok(Outcome { resumed_from: None, was_finished: true, generation: 0 }),
-        Some(manifest) => {
+        Some(mut manifest) => {
+            if planted(Sabotage::OthersRestoreOlder) {
+                manifest.segments.pop();
+            }
             work(Takeover::join(config, build, manifest, failure)?, cluster, mesh.data)
         }
     });

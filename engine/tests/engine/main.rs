@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod damaged;
+mod group;
 mod job;
 mod processes;
 mod recovery;

@@ -1,214 +1,13 @@
-//! Several processes of one job, here as threads over real sockets: the answers of one, whatever
-//! happens to the connections, and an end that names who was lost or does not belong.
+//! Several processes of one job: the answers of one, whatever happens to the connections, and an end
+//! that names who was lost or does not belong.
 
 mod strangers;
 mod trouble;
 
-use crossbeam_channel::{Receiver, bounded};
-use std::net::TcpListener;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use waystream_engine::checkpoint::{Disk, Folder, LocalDisk};
-use waystream_engine::cluster::{Cluster, Member, Secret};
-use waystream_engine::error::{ErrorKind, JobError, Result};
-use waystream_engine::event::Event;
-use waystream_engine::job::{Build, JobConfig, Outcome, StopSignal, run};
-use waystream_engine::key::PerKey;
-use waystream_engine::metrics::Metrics;
-use waystream_engine::operator::{Operator, Scope};
-use waystream_engine::plan::{Plan, Routing};
-use waystream_engine::simulation::RowsFile;
-use waystream_engine::source::{
-    EventTime, Partition, Position, ReadBatch, ReadStatus, Reader, Source,
-};
-use waystream_engine::time::{Timestamp, ms, secs};
-
-const PARTITIONS: u64 = 4;
-const KEYS: u64 = 50;
-
-/// Reads numbers in four partitions; each waits at its limit, which may be raised.
-#[derive(Clone)]
-struct Numbers {
-    limit: Arc<AtomicU64>,
-    end: u64,
-}
-
-struct NumbersReader {
-    of: Numbers,
-    partition: u64,
-    next: u64,
-}
-
-impl Source for Numbers {
-    type Record = u64;
-
-    fn partitions(&mut self) -> Result<Vec<Partition>> {
-        let partition = |index| Partition { index, name: format!("numbers {index}") };
-        Ok((0..PARTITIONS as u16).map(partition).collect())
-    }
-
-    fn open(
-        &mut self,
-        partition: &Partition,
-        from: Option<&Position>,
-    ) -> Result<Box<dyn Reader<Record = u64>>> {
-        let next = from.map_or(0, |position| postcard::from_bytes(&position.0).unwrap());
-        let partition = u64::from(partition.index);
-        Ok(Box::new(NumbersReader { of: self.clone(), partition, next }))
-    }
-
-    fn is_bounded(&self) -> bool {
-        true
-    }
-
-    fn identity(&self) -> String {
-        "numbers".to_owned()
-    }
-}
-
-impl Reader for NumbersReader {
-    type Record = u64;
-
-    fn read(&mut self, batch: &mut ReadBatch<u64>) -> Result<ReadStatus> {
-        if self.next >= self.of.limit.load(SeqCst) {
-            return Ok(ReadStatus::Wait(ms(1)));
-        }
-        let numbers = self.next..self.next + 10;
-        batch.records.extend(numbers.map(|at| (at, at * PARTITIONS + self.partition)));
-        self.next += 10;
-        batch.bytes = 80;
-        batch.next = Position(postcard::to_stdvec(&self.next).unwrap());
-        Ok(if self.next < self.of.end { ReadStatus::More } else { ReadStatus::End })
-    }
-}
-
-/// Counts per key, and fails at one number.
-struct Counting {
-    fails_at: u64,
-}
-
-impl Operator<u64, u64> for Counting {
-    type Address = PerKey<u64>;
-    type State = u64;
-    type Output = (u64, u64);
-
-    fn schema(&self) -> String {
-        "counting v1".to_owned()
-    }
-
-    fn on_event(
-        &mut self,
-        key: u64,
-        event: Event<u64>,
-        scope: &mut Scope<'_, PerKey<u64>, u64, (u64, u64), u64>,
-    ) -> Result<()> {
-        if event.value == self.fails_at {
-            return Err(JobError::failed(format!("{key} is no good")).hint("leave it out"));
-        }
-        let slot = scope.slot_of(key, Default::default)?;
-        let state = scope.state(slot)?;
-        *state += 1;
-        let row = (key, *state);
-        scope.emit(event.with(row));
-        Ok(())
-    }
-}
-
-/// A job of several processes in one folder.
-#[derive(Clone)]
-struct Group {
-    path: std::path::PathBuf,
-    numbers: Numbers,
-    fails_at: u64,
-    workers: usize,
-    member: Member,
-}
-
-type Ended = Receiver<Result<Outcome>>;
-
-struct Running {
-    stop: StopSignal,
-    metrics: Metrics,
-    ended: Ended,
-}
-
-impl Running {
-    fn end(&self) -> Result<Outcome> {
-        self.ended.recv_timeout(secs(60)).expect("a process hangs")
-    }
-}
-
-fn listeners(count: usize) -> Vec<TcpListener> {
-    (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect()
-}
-
-impl Group {
-    fn new(path: &Path, end: u64) -> Self {
-        let member = Member {
-            index: 0,
-            hosts: Vec::new(),
-            secret: Secret::of(&[7; 32]).unwrap(),
-            build: "1".to_owned(),
-            options: String::new(),
-            run: String::new(),
-            peer_timeout: secs(2),
-            gather_for: secs(20),
-        };
-        let numbers = Numbers { limit: Arc::new(AtomicU64::new(u64::MAX)), end };
-        Self { path: path.to_owned(), numbers, fails_at: u64::MAX, workers: 1, member }
-    }
-
-    fn start(&self, index: usize, listener: TcpListener) -> Running {
-        let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
-        let folder = Folder::open(Arc::clone(&disk), self.path.join("checkpoints")).unwrap();
-        let member = Member { index, ..self.member.clone() };
-        let mut config = JobConfig::new("numbers", folder);
-        config.workers = self.workers;
-        config.checkpoint_every = ms(5);
-        config.cluster = Some(Arc::new(Cluster::new(member, listener).unwrap()));
-        let (stop, metrics) = (config.stop.clone(), config.metrics.clone());
-        let group = self.clone();
-        let build: Build = Arc::new(move |plan: &Plan| {
-            let time = EventTime::by(|number: &u64| Timestamp(*number as i64));
-            let numbers = plan.source("numbers", Box::new(group.numbers.clone()), time);
-            let operator = Counting { fails_at: group.fails_at };
-            let key = |number: &u64| number % KEYS;
-            let counts = plan.keyed("counts", &numbers, key, Routing::Exchange, operator).out;
-            plan.sink("rows", &counts, group.rows());
-        });
-        let (end, ended) = bounded(1);
-        std::thread::spawn(move || end.send(run(config, build)));
-        Running { stop, metrics, ended }
-    }
-
-    /// Starts all processes with the addresses that they have.
-    fn start_all(&mut self, processes: usize) -> Vec<Running> {
-        let listeners = listeners(processes);
-        let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
-        self.member.hosts = listeners.iter().map(address).collect();
-        let numbered = listeners.into_iter().enumerate();
-        numbered.map(|(index, listener)| self.start(index, listener)).collect()
-    }
-
-    fn rows(&self) -> RowsFile<(u64, u64)> {
-        RowsFile::new(Arc::new(LocalDisk), self.path.join("rows"))
-    }
-
-    /// Whether the rows are those of each number once.
-    fn is_exact(&self) -> bool {
-        let mut rows = self.rows().read().unwrap();
-        rows.sort_unstable();
-        let per_key = self.numbers.end * PARTITIONS / KEYS;
-        rows.into_iter().eq((0..KEYS).flat_map(|key| (1..=per_key).map(move |count| (key, count))))
-    }
-}
-
-fn all_done(running: &[Running]) {
-    for process in running {
-        process.end().unwrap();
-    }
-}
+use crate::group::{Group, PARTITIONS, all_done, check_resumed, check_stop};
+use std::sync::atomic::Ordering::SeqCst;
+use waystream_engine::error::ErrorKind;
+use waystream_engine::time::ms;
 
 #[test]
 fn several_processes_give_the_answers_of_one_and_count_for_the_whole_job() {
@@ -244,6 +43,16 @@ fn who_is_asked_to_stop_stops_all_and_any_shape_goes_on() {
         all_done(&resumed[1..]);
         assert!(group.is_exact());
     }
+}
+
+#[test]
+fn the_same_shape_goes_on_where_it_was_stopped() {
+    check_resumed().unwrap();
+}
+
+#[test]
+fn a_stop_elsewhere_is_not_taken_for_the_end_of_the_input() {
+    check_stop().unwrap();
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../engine/group.rs"]
+#[allow(dead_code, reason = "the tests of several processes use the rest")]
+mod group;
 #[path = "../engine/job.rs"]
 mod job;
 #[path = "../engine/tampering.rs"]
@@ -26,6 +29,12 @@ const BUGS: [Sabotage; 9] = [
 /// Bugs that only damaged checkpoints bring to light.
 const BLINDNESSES: [Sabotage; 2] = [Sabotage::SegmentsUnbound, Sabotage::ChecksumsIgnored];
 
+/// Bugs that several processes bring to light.
+const DISAGREEMENTS: [(Sabotage, fn() -> Result<(), String>); 2] = [
+    (Sabotage::StopDecidedApart, group::check_stop),
+    (Sabotage::OthersRestoreOlder, group::check_resumed),
+];
+
 /// Bugs are planted for the whole process, so one test plants them in turn.
 #[test]
 fn every_planted_bug_is_caught() {
@@ -41,6 +50,13 @@ fn every_planted_bug_is_caught() {
         let caught = tampering::check(false);
         plant(None);
         eprintln!("{bug:?}: {}", caught.expect_err("damage that is not seen"));
+    }
+    for (bug, check) in DISAGREEMENTS {
+        plant(Some(bug));
+        let caught = (0..20).find_map(|_| check().err());
+        plant(None);
+        eprintln!("{bug:?}: {}", caught.expect("a disagreement that is not seen"));
+        check().expect("without a planted bug the check finds nothing");
     }
     for seed in 0..5 {
         check(seed, Crashes::Times(4)).expect("without a planted bug the check finds nothing");

@@ -9,6 +9,13 @@ What is not given here is taken from WAYSTREAM__SECTION__KEY in the environment,
 FILE, ./waystream.toml and $XDG_CONFIG_HOME/waystream/config.toml: [run] workers = 2, \
 [sources.NAME] url = \"…\", [sinks.NAME] url = \"…\", [settings] KEY = VALUE.";
 
+/// What stands below the help of `worker`.
+const WORKERS: &str = "\
+All processes run the same build of the same job with the same options, and see the same folder of \
+checkpoints: --checkpoints is one that all hosts share. Links are authenticated by the secret and \
+not encrypted. When a process is gone all others end with code 69: have each started again by what \
+starts services on its host, and the job goes on from its last checkpoint.";
+
 const EXAMPLES: &str = "\
 Begin with:
   waystream list                     the jobs there are
@@ -17,7 +24,7 @@ Begin with:
   waystream new my-job               a crate of your own with a job and its test
 
 Exit codes: 0 done, or stopped on request; 64 wrong command line; 65 records rejected under
---fail-on-reject; 69 something needed is unreachable; 70 a failed operator or a bug;
+--fail-on-reject; 69 something needed is unreachable or another process is lost; 70 a failed operator or a bug;
 74 checkpoints cannot be read or written; 78 wrong configuration, or state that does not fit.";
 
 /// Stream processing for things that move, exactly once.
@@ -33,6 +40,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run a job here until its input ends or it is stopped
     Run(Run),
+    /// Run one process of a job that has others on other hosts
+    Worker(Worker),
     /// Copy the newest checkpoint of a stopped job into a folder of its own
     Savepoint(Savepoint),
     /// Pay what a stopped job owes its sinks, without running it
@@ -117,6 +126,15 @@ pub(super) struct Run {
     /// Worker threads [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     workers: Option<String>,
+    /// Processes on this machine, each with its workers; all start again when one is gone [default: 1]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    processes: Option<String>,
+    /// A process without a sign of life for this long is lost [default: 10s]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    peer_timeout: Option<String>,
+    /// Starts of all processes in a row that may bring the job no further [default: 20]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    restart_limit: Option<String>,
     /// Folder of the checkpoints [default: .waystream/JOB]
     #[arg(long, value_name = "FOLDER")]
     checkpoints: Option<String>,
@@ -153,6 +171,9 @@ pub(super) struct Run {
     /// Log what weighs at least this much: off, error, warn, info, debug, trace [default: warn]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
+    /// For processes that a supervisor starts: its orders come on standard input
+    #[arg(long, hide = true)]
+    pub(super) member: bool,
 }
 
 impl Run {
@@ -160,6 +181,9 @@ impl Run {
     pub(super) fn options(&self) -> Vec<(&'static str, &'static str, String)> {
         let texts = [
             ("--workers", "workers", &self.workers),
+            ("--processes", "processes", &self.processes),
+            ("--peer-timeout", "peer-timeout", &self.peer_timeout),
+            ("--restart-limit", "restart-limit", &self.restart_limit),
             ("--checkpoints", "checkpoints", &self.checkpoints),
             ("--checkpoint-every", "checkpoint-every", &self.checkpoint_every),
             ("--listen", "listen", &self.listen),
@@ -181,6 +205,23 @@ impl Run {
             .map(|(flag, name, _, value)| (flag, name, value.to_string()));
         texts.chain(switches).collect()
     }
+}
+
+/// Which process of a job to run, and where the others are.
+#[derive(Debug, Args)]
+#[command(after_help = WORKERS)]
+pub(super) struct Worker {
+    #[command(flatten)]
+    pub(super) run: Run,
+    /// Which of the hosts this process is, counted from 0; process 0 writes checkpoints and sinks
+    #[arg(long, value_name = "INDEX")]
+    pub(super) process: usize,
+    /// Where all processes can be reached, the same for each: HOST:PORT,HOST:PORT,…
+    #[arg(long, value_name = "HOSTS", value_delimiter = ',', required = true)]
+    pub(super) hosts: Vec<String>,
+    /// File with a secret of at least 32 bytes, the same for each
+    #[arg(long, value_name = "FILE")]
+    pub(super) secret_file: PathBuf,
 }
 
 /// How to list the jobs.

@@ -3,6 +3,7 @@
 mod arguments;
 mod config;
 mod graph;
+mod group;
 mod log;
 mod new;
 mod report;
@@ -12,6 +13,7 @@ mod settle;
 mod summary;
 mod validate;
 mod volatile;
+mod worker;
 
 use crate::Job;
 use arguments::{AnswerForm, Arguments, Command};
@@ -21,7 +23,8 @@ use report::{answer, say};
 use std::process::ExitCode;
 use waystream_engine::error::Result;
 
-/// Runs the command line with these jobs: `run JOB`, `savepoint JOB`, `settle JOB`, `list`, `graph JOB`,
+/// Runs the command line with these jobs: `run JOB`, `worker JOB`, `savepoint JOB`, `settle JOB`,
+/// `list`, `graph JOB`,
 /// `validate JOB`, `new NAME`. Returns the exit code.
 #[must_use]
 #[allow(clippy::needless_pass_by_value, reason = "a binary hands over its jobs")]
@@ -52,6 +55,12 @@ fn obey(jobs: &[Job], command: &Command, form: &mut Form) -> Result<()> {
             *form = job.options.output;
             log::start(job.options.log, *form);
             run::run(job, run, form)
+        }
+        Command::Worker(worker) => {
+            let job = config::resolve(jobs, &worker.run.job, worker.run.options(), &around)?;
+            *form = job.options.output;
+            log::start(job.options.log, *form);
+            worker::run(job, worker, form)
         }
         Command::Savepoint(wanted) => {
             let job = config::resolve(jobs, &wanted.job, wanted.options(), &around)?;

@@ -3,6 +3,7 @@
 mod command_line;
 mod plans;
 mod process;
+mod processes;
 mod server;
 mod signals;
 mod terminal;

@@ -36,6 +36,10 @@ impl Shell {
         std::fs::read_to_string(self.0.path().join(file)).expect(file)
     }
 
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.0.path()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         std::fs::read_dir(self.0.path()).expect("a folder").next().is_none()
     }

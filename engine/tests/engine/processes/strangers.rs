@@ -1,6 +1,6 @@
 //! Who comes to a job and does not belong, or does not come.
 
-use super::{Group, all_done, listeners};
+use crate::group::{Group, all_done, listeners};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;

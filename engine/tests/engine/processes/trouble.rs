@@ -1,6 +1,6 @@
 //! Connections between processes that fall silent, are cut, or change a bit.
 
-use super::{Group, PARTITIONS, all_done, listeners};
+use crate::group::{Group, PARTITIONS, all_done, listeners};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;

@@ -16,8 +16,11 @@ pub(super) enum Kind {
 }
 
 /// Every option that can be written in a file or the environment.
-pub(super) const OPTIONS: [(&str, Kind); 10] = [
+pub(super) const OPTIONS: [(&str, Kind); 13] = [
     ("workers", Kind::Number),
+    ("processes", Kind::Number),
+    ("peer-timeout", Kind::Text),
+    ("restart-limit", Kind::Number),
     ("checkpoints", Kind::Text),
     ("checkpoint-every", Kind::Text),
     ("listen", Kind::Text),
@@ -75,6 +78,11 @@ impl Level {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct Options {
     pub(in crate::cli) workers: u16,
+    pub(in crate::cli) processes: u16,
+    /// A process without a sign of life for this long is lost.
+    pub(in crate::cli) peer_timeout: Duration,
+    /// Starts of all processes in a row that may bring the job no further.
+    pub(in crate::cli) restart_limit: u32,
     pub(in crate::cli) checkpoints: PathBuf,
     pub(in crate::cli) checkpoint_every: Duration,
     pub(in crate::cli) listen: String,
@@ -91,6 +99,9 @@ impl Options {
     pub(super) fn of(layers: &Layers, job: &str) -> Result<Self> {
         Ok(Self {
             workers: read(layers, "workers", 1, workers)?,
+            processes: read(layers, "processes", 1, processes)?,
+            peer_timeout: read(layers, "peer-timeout", Duration::from_secs(10), peer_timeout)?,
+            restart_limit: read(layers, "restart-limit", 20, restart_limit)?,
             checkpoints: read(layers, "checkpoints", Path::new(".waystream").join(job), folder)?,
             checkpoint_every: read(
                 layers,
@@ -126,6 +137,23 @@ fn read<T>(
 fn workers(text: &str) -> Result<u16, String> {
     let workers = text.parse().ok().filter(|workers| (1..=1024).contains(workers));
     workers.ok_or_else(|| "write a whole number from 1 to 1024".to_owned())
+}
+
+fn processes(text: &str) -> Result<u16, String> {
+    let processes = text.parse().ok().filter(|processes| (1..=256).contains(processes));
+    processes.ok_or_else(|| "write a whole number from 1 to 256".to_owned())
+}
+
+fn peer_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = Duration::parse(text)?;
+    if timeout < Duration::from_secs(1) || timeout > Duration::from_secs(3600) {
+        return Err("write a time from 1s to 1h".to_owned());
+    }
+    Ok(timeout)
+}
+
+fn restart_limit(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "write a whole number".to_owned())
 }
 
 fn checkpoint_interval(text: &str) -> Result<Duration, String> {
