@@ -316,7 +316,7 @@ def proof(run):
     """At least 10 kills of workers and 2 of the broker for each seed."""
     run.sinks = ["live", "crossings", "trips", "stops", "cells"]
     run.kafka()
-    run.feed(hours=run.options.hours or 8)
+    run.feed(hours=run.options.hours or 20)
     processes = 2 if run.has_processes() else 1
     run.note(processes=processes)
     job = run.job(processes=processes, workers=1 if processes > 1 else 2)
