@@ -56,25 +56,25 @@ pub(super) fn add_source<'scope>(
     let mut early_pusher = OutputBuilder::from(early_pusher);
     let activator = scope.activator_for(builder.operator_info().address);
     let source = Rc::new(RefCell::new(source));
-    let ready = Rc::clone(&source);
-    let open = Rc::new(Cell::new(shared.first_epoch));
-    let (watched, view) = (Rc::clone(&open), shared.clone());
+    // The open epoch; none once the source has come to its end.
+    let open = Rc::new(Cell::new(Some(shared.first_epoch)));
+    let (watched, view, ready) = (Rc::clone(&open), shared.clone(), Rc::clone(&source));
     let wanted = move || {
+        let Some(open) = watched.get() else { return false };
         let gate = view.gate.borrow();
-        let due = gate.may_close() && view.due_epoch() > watched.get();
+        let due = gate.may_close() && view.due_epoch() > open;
         due || view.stop.is_requested() || gate.is_open() && ready.borrow().is_ready()
     };
     shared.call_when(activator.clone(), Box::new(wanted));
     builder.build_reschedule(move |capabilities| {
         let mut capabilities = at_first_epoch(capabilities, &shared);
-        let early = capabilities.pop();
-        let parts = capabilities.pop();
+        let (early, parts) = (capabilities.pop(), capabilities.pop());
         let mut driver = Driver {
             name,
             source,
             context,
             shared,
-            open: open.get(),
+            open: open.get().unwrap_or_default(),
             bytes_in_open: 0,
             announced: None,
             data: capabilities,
@@ -90,7 +90,7 @@ pub(super) fn add_source<'scope>(
                 ship(pusher, &driver.data[edge], driver.context.parcels(edge));
             }
             let closed = polled.and_then(|again| Ok((again, driver.close_if_due()?)));
-            open.set(driver.open);
+            open.set(driver.parts.as_ref().map(|_| driver.open));
             match closed {
                 Ok((again, part)) => {
                     if let Some((capability, part)) = part {

@@ -270,3 +270,30 @@ fn what_a_start_cannot_mend_ends_the_job_with_its_code() {
     first.signal("-TERM");
     assert_eq!(first.end().code, Some(0));
 }
+
+/// Ticks of 10 ms that a process has had a processor for.
+fn ticks(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("a process");
+    let fields: Vec<&str> = status.rsplit(')').next().expect("fields").split(' ').collect();
+    fields[12..14].iter().map(|ticks| ticks.parse::<u64>().expect("ticks")).sum()
+}
+
+/// Three of the four workers have nothing to read, the other waits for the time of its second row.
+#[test]
+fn who_has_nothing_to_do_sleeps() {
+    let line =
+        |ts: u64| format!("{{\"entity_id\":\"a\",\"ts\":{ts},\"lat\":40.6,\"lon\":-74.0}}\n");
+    let shell = Shell::new().with("in.jsonl", &format!("{}{}", line(1_000), line(9_000_000)));
+    let source = "--source=positions=jsonl:in.jsonl?speed=1x";
+    let shape = ["--processes", "2", "--workers", "2", "--no-serve", "--no-progress"];
+    let arguments = [&["run", "fleet", source][..], &shape].concat();
+    let mut running = Running { child: shell.start(&arguments) };
+    let processes = all_children(&mut running, 2);
+    std::thread::park_timeout(Duration::from_secs(2));
+    let before: u64 = processes.iter().map(|process| ticks(*process)).sum();
+    std::thread::park_timeout(Duration::from_secs(3));
+    let busy: u64 = processes.iter().map(|process| ticks(*process)).sum::<u64>() - before;
+    assert!(busy < 30, "two idle processes took {busy} of 300 ticks");
+    running.signal("-TERM");
+    assert_eq!(running.end().code, Some(0));
+}
