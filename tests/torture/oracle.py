@@ -4,7 +4,7 @@ and each key's rows in one partition and in order. Shares no code with the engin
 import json
 import pathlib
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "reference"))
 import compare
@@ -90,6 +90,18 @@ def disorder(sink, rows):
             inside[zone] = row["event"]
 
 
+KINDS = ["missing", "too many", "committed twice", "out of order", "twice in a row", "in partitions", "the key is", "expected"]
+
+
+def kinds(lines):
+    """How many lines there are of each sink and kind."""
+    counts = Counter()
+    for line in lines:
+        kind = next((kind for kind in KINDS if kind in line), "unreadable")
+        counts[f"{line.partition(':')[0]} {kind}"] += 1
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+
+
 class Verdict:
     """What was wrong with the sinks of one run; empty if nothing was."""
 
@@ -104,4 +116,4 @@ class Verdict:
     def __str__(self):
         shown = "\n".join(f"      {line}" for line in self.wrong[:8])
         more = f"\n      and {len(self.wrong) - 8} more" if len(self.wrong) > 8 else ""
-        return f"{len(self.wrong)} differences\n{shown}{more}"
+        return f"{len(self.wrong)} differences: {kinds(self.wrong)}\n{shown}{more}"
