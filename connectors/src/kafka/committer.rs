@@ -12,12 +12,12 @@ use waystream_engine::checkpoint::Confirmed;
 use waystream_engine::clock::{Clock, SystemClock};
 use waystream_engine::error::{JobError, Result};
 use waystream_engine::sink::{Committer, Run, StagedBatch};
-use waystream_engine::time::{Epoch, Timestamp, millis, ms, secs};
+use waystream_engine::time::{Epoch, millis, ms, secs};
 
 /// How long brokers that do not answer are waited for when the job was asked to stop.
 const RETRY_WHILE_STOPPING: Duration = secs(15);
 /// How long a start waits for them.
-const RETRY_AT_START: Duration = secs(30);
+const RETRY_AT_START: Duration = secs(60);
 /// The pause before the first and the longest before later tries.
 const PAUSES: (Duration, Duration) = (ms(100), secs(2));
 
@@ -87,6 +87,10 @@ impl KafkaCommitter {
             match marker {
                 _ if !self.is_exactly_once() => return Ok(confirmed_epoch),
                 None if confirmed.is_none() => return Ok(Epoch(0)),
+                // A run that ended before its first epoch has claimed the topic, and written no row.
+                Some(marker) if confirmed.is_none() && marker.epoch == Epoch(0) => {
+                    return Ok(Epoch(0));
+                }
                 None => format!(
                     "topic `{}` holds no marker, and the checkpoint says that `{topic}` is complete up to \
                      epoch {confirmed_epoch}",
@@ -155,11 +159,11 @@ impl KafkaCommitter {
     fn pay(&mut self, epoch: Epoch, batches: &[StagedBatch], patience: Duration) -> Result<()> {
         let tries = Tries::new(self.run()?, patience);
         loop {
-            let opened = SystemClock.now();
+            let opened_ms = SystemClock.ticks_ms();
             let Err(failed) = self.transact(epoch, batches, &|| tries.go_on()) else {
                 return Ok(());
             };
-            let marker = self.find_out(failed, opened, &tries)?;
+            let marker = self.find_out(failed, opened_ms, &tries)?;
             if marker.is_some() && marker == Some(self.marker(epoch)?) {
                 return Ok(());
             }
@@ -170,14 +174,14 @@ impl KafkaCommitter {
     fn find_out(
         &mut self,
         failed: Failed,
-        opened: Timestamp,
+        opened_ms: i64,
         tries: &Tries,
     ) -> Result<Option<Marker>> {
         let (mut failed, mut pause) = (failed, PAUSES.0);
         loop {
-            let error = self.judge(failed, opened)?;
+            let error = self.judge(failed, opened_ms)?;
             if !tries.go_on() {
-                return Err(self.given_up(error, tries.begun));
+                return Err(self.given_up(error, tries.begun_ms));
             }
             tracing::warn!(%error, "a transaction failed; asking the marker, then trying again");
             std::thread::park_timeout(pause);
@@ -190,7 +194,7 @@ impl KafkaCommitter {
     }
 
     /// Whether a failure may be mended by trying again; gives back what to say meanwhile.
-    fn judge(&self, failed: Failed, opened: Timestamp) -> Result<JobError> {
+    fn judge(&self, failed: Failed, opened_ms: i64) -> Result<JobError> {
         let (run, id) = (self.run()?, &self.delivery.transactional_id);
         if !matches!(failed, Failed::Fatal(_)) && !(run.is_current)()? {
             let what = format!("another run of the job has taken over; transactional id `{id}`");
@@ -202,7 +206,7 @@ impl KafkaCommitter {
             Failed::Unknown(error) => Ok(error),
             Failed::Fenced(error) => {
                 // Brokers that end a transaction for its age say so in the same words.
-                let open_ms = SystemClock.now().since_ms(opened);
+                let open_ms = SystemClock.ticks_ms() - opened_ms;
                 if open_ms * 10 >= millis(self.delivery.transaction_timeout) * 8 {
                     return Ok(error);
                 }
@@ -215,8 +219,8 @@ impl KafkaCommitter {
         }
     }
 
-    fn given_up(&self, error: JobError, begun: Timestamp) -> JobError {
-        let seconds = SystemClock.now().since_ms(begun) / 1000;
+    fn given_up(&self, error: JobError, begun_ms: i64) -> JobError {
+        let seconds = (SystemClock.ticks_ms() - begun_ms) / 1000;
         JobError::unavailable(format!(
             "rows for topic `{}` could not be written for {seconds} s; they stay in the checkpoint",
             self.address.topic
@@ -228,28 +232,28 @@ impl KafkaCommitter {
 
 /// How long it is tried again.
 struct Tries {
-    begun: Timestamp,
+    begun_ms: i64,
     patience: Duration,
     run: Run,
-    stopping: std::cell::Cell<Option<Timestamp>>,
+    stopping_ms: std::cell::Cell<Option<i64>>,
 }
 
 impl Tries {
     fn new(run: &Run, patience: Duration) -> Self {
-        let (run, begun) = (run.clone(), SystemClock.now());
-        Self { begun, patience, run, stopping: std::cell::Cell::new(None) }
+        let (run, begun_ms) = (run.clone(), SystemClock.ticks_ms());
+        Self { begun_ms, patience, run, stopping_ms: std::cell::Cell::new(None) }
     }
 
     fn go_on(&self) -> bool {
-        let now = SystemClock.now();
+        let now_ms = SystemClock.ticks_ms();
         if self.run.stop.is_requested() {
-            let since = self.stopping.get().unwrap_or(now);
-            self.stopping.set(Some(since));
-            if now.since_ms(since) >= millis(RETRY_WHILE_STOPPING) {
+            let since_ms = self.stopping_ms.get().unwrap_or(now_ms);
+            self.stopping_ms.set(Some(since_ms));
+            if now_ms - since_ms >= millis(RETRY_WHILE_STOPPING) {
                 return false;
             }
         }
-        now.since_ms(self.begun) < millis(self.patience)
+        now_ms - self.begun_ms < millis(self.patience)
     }
 }
 
@@ -264,7 +268,7 @@ impl Committer for KafkaCommitter {
         let tries = Tries::new(self.run()?, RETRY_AT_START);
         let marker = match self.take_over(&|| tries.go_on()) {
             Ok(marker) => marker,
-            Err(failed) => self.find_out(failed, tries.begun, &tries)?,
+            Err(failed) => self.find_out(failed, tries.begun_ms, &tries)?,
         };
         self.done = self.agree(marker.as_ref(), confirmed)?;
         let ours = self.marker(self.done)?;

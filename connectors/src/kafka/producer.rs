@@ -142,10 +142,13 @@ impl Producer {
         }
     }
 
-    /// Waits until every row is acknowledged. The binding's own way looks ten times a second.
+    /// Waits until every row is acknowledged. The binding's own way looks ten times a second; this
+    /// one does so only when the answer is long in coming.
     fn flush(&self, goes_on: &dyn Fn() -> bool) -> Result<(), Failed> {
+        let mut looks = 0_u64;
         while self.producer.in_flight_count() > 0 {
-            self.producer.poll(ms(1));
+            looks += 1;
+            self.producer.poll(ms((looks / 50).clamp(1, 50)));
             if let Some((code, text)) = self.producer.client().fatal_error() {
                 return Err(self.failed(&text, KafkaError::Global(code)));
             }

@@ -43,8 +43,14 @@ impl Topics {
         let id = match found {
             Err(error) if is_missing(&error) => {
                 self.make(address, shape)?;
-                let id = self.id_once_known(address);
-                self.trouble(address).told("cannot make the topic", id)?
+                self.id_once_known(address).map_err(|error| {
+                    let (topic, brokers) = (&address.topic, &address.brokers);
+                    let what =
+                        format!("{brokers} made the topic `{topic}` and does not know it yet");
+                    JobError::unavailable(what)
+                        .hint("run the job again: it goes on where it stopped")
+                        .caused_by(error)
+                })?
             }
             found => self.trouble(address).told("cannot reach the topic", found)?,
         };
@@ -61,11 +67,11 @@ impl Topics {
 
     /// Brokers say that a topic is made before all of them know it.
     fn id_once_known(&self, address: &Address) -> Result<String, KafkaError> {
-        let begun = SystemClock.now();
+        let begun_ms = SystemClock.ticks_ms();
         loop {
             match self.id(address) {
                 Err(error) if is_missing(&error) => {
-                    if SystemClock.now().since_ms(begun) > millis(ANSWER_WITHIN) {
+                    if SystemClock.ticks_ms() - begun_ms > millis(ANSWER_WITHIN) {
                         return Err(error);
                     }
                     std::thread::park_timeout(ms(20));

@@ -72,7 +72,8 @@ impl Timers {
             wanted.queued_ms = NONE;
             match wanted.deadline_ms {
                 NONE => {}
-                deadline if deadline <= now.0 => return Some((slot, Timestamp(deadline))),
+                deadline if deadline <= at => return Some((slot, Timestamp(deadline))),
+                // Due perhaps, but after all that is due before it.
                 later => self.set(slot, Some(Timestamp(later))),
             }
         }
@@ -88,6 +89,22 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_that_was_moved_comes_in_order_of_its_new_time() {
+        let mut timers = Timers::default();
+        for (slot, at) in [(0, 1), (1, 3), (2, 5)] {
+            timers.set(slot, Some(Timestamp(at)));
+        }
+        timers.set(0, Some(Timestamp(4)));
+        timers.set(1, None);
+        timers.set(1, Some(Timestamp(9)));
+        let mut due = Vec::new();
+        while let Some((slot, at)) = timers.pop_due(Timestamp(10)) {
+            due.push((slot, at.0));
+        }
+        assert_eq!(due, [(0, 4), (2, 5), (1, 9)]);
+    }
     use proptest::prelude::*;
     use std::collections::HashMap;
 

@@ -77,7 +77,7 @@ pub(super) fn run_here(
     config.tell = Arc::new(|text| say(&format!("{text}\n")));
     (config.stop, config.metrics) = (stop, metrics.clone());
     let clock = SystemClock;
-    let started = clock.now();
+    let (started, started_ms) = (clock.now(), clock.ticks_ms());
     let hub = (options.serve && leads).then(|| Hub::new(started.0 as u64));
     deployment.views = hub.clone().map(|hub| Arc::new(hub) as Arc<dyn Views>);
     if let Some(cluster) = cluster {
@@ -97,7 +97,7 @@ pub(super) fn run_here(
     if !leads {
         return Ok(());
     }
-    let elapsed_ms = clock.now().since_ms(started);
+    let elapsed_ms = clock.ticks_ms() - started_ms;
     summarize(&options, &outcome, &metrics, elapsed_ms, keeps_rejected, form)
 }
 

@@ -225,6 +225,15 @@ fn rows_of_epochs_that_do_not_count_any_more_are_not_written_over() {
 }
 
 #[test]
+fn a_run_that_ended_before_its_first_epoch_bars_nobody() {
+    let subject = Subject::new(1);
+    drop(subject.start("", &subject.run(&["h"], 0, 1), None).unwrap());
+    let mut next = subject.start("", &subject.run(&["i"], 0, 2), None).unwrap();
+    commit(&mut *next, 1, &[row("a", 1)]);
+    assert_eq!(subject.numbers(), ["1"]);
+}
+
+#[test]
 fn a_history_that_begins_with_a_savepoint_takes_the_topic_over() {
     let subject = Subject::new(1);
     let mut first = subject.start("", &subject.run(&["h"], 0, 1), None).unwrap();
