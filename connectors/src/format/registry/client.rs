@@ -157,7 +157,7 @@ impl Registry {
         for attempt in 1.. {
             let (status, text) = match self.once(path, body) {
                 Ok(answer) => answer,
-                Err(error) if attempt == TRIES => return Err(self.silent(error.to_string())),
+                Err(error) if attempt == TRIES => return Err(self.silent(&error.to_string())),
                 Err(_) => (0, String::new()),
             };
             match status {
@@ -170,7 +170,7 @@ impl Registry {
                 }
                 404 => return Ok(None),
                 0 | 429 | 500.. if attempt < TRIES => std::thread::park_timeout(pause),
-                0 | 429 | 500.. => return Err(self.silent(format!("it answers {status}"))),
+                0 | 429 | 500.. => return Err(self.silent(&format!("it answers {status}"))),
                 _ => {
                     let said: String = text.chars().take(200).collect();
                     let what = format!("{}{path} refuses with {status}: {said}", self.url);
@@ -207,7 +207,7 @@ impl Registry {
         Ok((status, text))
     }
 
-    fn silent(&self, why: String) -> JobError {
+    fn silent(&self, why: &str) -> JobError {
         JobError::unavailable(format!("no schema from {}: {why}", self.url)).hint(
             "check that the schema registry runs there, and run the job again: it goes on where it stopped",
         )

@@ -183,7 +183,8 @@ fn a_flipped_bit_in_the_footer_is_no_panic_and_takes_no_memory() {
         fs::write(&path, bytes).unwrap();
         outcome(&dir, None, None);
     }
-    let more = peak_kib() - before;
+    // The system counts pages of threads with some delay, so a peak may seem to sink.
+    let more = peak_kib().saturating_sub(before);
     assert!(more < 256 << 10, "{more} KiB more");
 }
 
