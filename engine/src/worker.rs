@@ -71,6 +71,7 @@ impl WorkerRun {
         if self.shared.failure.is_set() || self.probes.is_done() {
             return false;
         }
+        self.shared.gate.borrow_mut().look(self.shared.clock.ticks_ms());
         self.shared.activate_wanted();
         self.worker.step_or_park(Some(park));
         true

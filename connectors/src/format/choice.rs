@@ -4,7 +4,6 @@ use super::coding::{Decode, Encode, Json, NoPrefix, Prefix, RawBytes};
 use crate::url::Url;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::marker::PhantomData;
 use waystream_engine::did_you_mean;
 use waystream_engine::error::{JobError, Result};
 
@@ -27,6 +26,10 @@ const FORMS: [(&str, Form); 4] =
 
 /// How the values of a topic are read or written.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "schema-registry"),
+    expect(dead_code, reason = "what leads to the registry is not read without it")
+)]
 pub(crate) struct Choice {
     form: Form,
     url: Url,
@@ -76,7 +79,7 @@ impl Choice {
     /// What stands in front of each value.
     pub(crate) fn prefix(&self) -> Result<Box<dyn Prefix>> {
         match self.form {
-            Form::Json | Form::Raw => Ok(Box::new(NoPrefix(PhantomData))),
+            Form::Json | Form::Raw => Ok(Box::new(NoPrefix)),
             Form::Avro | Form::Protobuf => self.registered_prefix(),
         }
     }
@@ -169,7 +172,6 @@ mod registered {
 
     impl Choice {
         pub(super) fn registered_decoder<R>(&self) -> Result<Box<dyn Decode<R>>> {
-            let _ = (&self.url, &self.topic, &self.authorization);
             missing()
         }
 

@@ -5,7 +5,6 @@ use super::{Rejection, decode_json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
-use std::marker::PhantomData;
 use waystream_engine::error::{JobError, Result};
 
 /// Why a value did not become a record.
@@ -14,6 +13,10 @@ pub(crate) enum Undecoded {
     /// It cannot be taken.
     Rejected(Rejection),
     /// What is needed to tell cannot be had, such as a schema.
+    #[cfg_attr(
+        not(feature = "schema-registry"),
+        expect(dead_code, reason = "only a registry can be out of reach")
+    )]
     Failed(JobError),
 }
 
@@ -72,7 +75,7 @@ impl<T: Serialize> Encode<T> for RawBytes {
 
 /// Nothing in front of a value.
 #[derive(Debug)]
-pub(crate) struct NoPrefix(pub(crate) PhantomData<()>);
+pub(crate) struct NoPrefix;
 
 impl Prefix for NoPrefix {
     fn prefix(&self) -> Result<Vec<u8>> {

@@ -5,6 +5,7 @@ mod choice;
 #[cfg(feature = "kafka")]
 mod coding;
 mod json;
+#[cfg(feature = "kafka")]
 mod raw;
 #[cfg(feature = "schema-registry")]
 mod registry;
@@ -22,6 +23,7 @@ pub(crate) use coding::{Decode, Encode, Prefix, Undecoded};
 #[cfg(feature = "schema-registry")]
 pub(crate) use json::reason_of_data;
 pub use json::{MAX_RECORD_BYTES, decode_json};
+#[cfg(feature = "kafka")]
 pub use raw::Raw;
 pub use rejection::{Check, Rejection};
 pub(crate) use rejection::{beginning, checked, shortened};

@@ -92,8 +92,8 @@ impl<R: Data> KafkaReader<R> {
                     "the log of `{name}` was cut off before offset {offset}"
                 ))
                 .hint(
-                    "what was read from there cannot be taken back: start anew with --fresh, \
-                           or from an older savepoint",
+                    "what was read from there cannot be taken back: start anew with --fresh, or from an \
+                     older savepoint",
                 )
                 .caused_by(error))
             }
@@ -221,7 +221,7 @@ impl<R: Data> Reader for KafkaReader<R> {
                 }
             }
         }
-        if matches!(status, ReadStatus::Wait(_)) && self.told != Some(self.mark.offset) {
+        if matches!(status, ReadStatus::Wait(_)) {
             self.skip_control_records();
         }
         if self.told != Some(self.mark.offset) {

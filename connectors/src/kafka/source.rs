@@ -13,7 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use waystream_engine::error::{JobError, Result};
+use waystream_engine::error::{ErrorKind, JobError, Result};
 use waystream_engine::event::Data;
 use waystream_engine::source::{Partition, Position, Reader, Source};
 use waystream_engine::spec::OpenContext;
@@ -53,7 +53,7 @@ pub(crate) struct KafkaSource<R> {
     discover_every: Duration,
     rules: Rules<R>,
     resumes: bool,
-    /// Names of the partitions of the first look.
+    /// How many partitions there were at the first look.
     first: Option<usize>,
     topic: Option<Arc<Topic>>,
 }
@@ -180,9 +180,7 @@ impl<R: Data> Source for KafkaSource<R> {
         let topic = self.topic()?;
         let count = match topic.count().and_then(|count| topic.check_id().map(|()| count)) {
             Ok(count) => count,
-            Err(error)
-                if is_first || error.kind == waystream_engine::error::ErrorKind::Configuration =>
-            {
+            Err(error) if is_first || error.kind == ErrorKind::Configuration => {
                 return Err(error);
             }
             // Brokers that do not answer now are no reason to stop a job that runs.

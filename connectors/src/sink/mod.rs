@@ -13,6 +13,7 @@ mod crash;
 #[cfg(test)]
 mod trouble;
 
+#[cfg(feature = "kafka")]
 pub(crate) use layout::Layout;
 pub use layout::TextOf;
 pub use output::Output;

@@ -12,6 +12,9 @@ pub(crate) struct Gate {
     total: usize,
     uncommitted: BTreeSet<u64>,
     committed_frontier: u64,
+    open_ms: i64,
+    /// When it was looked at, and whether it was open then.
+    looked: Option<(i64, bool)>,
 }
 
 impl Gate {
@@ -23,12 +26,30 @@ impl Gate {
             total: 0,
             uncommitted: BTreeSet::new(),
             committed_frontier: 0,
+            open_ms: 0,
+            looked: None,
         }
     }
 
     /// Whether sources may be read.
     pub(crate) fn is_open(&self) -> bool {
         self.total < self.max_bytes && self.may_close()
+    }
+
+    /// Called at every turn of the worker: counts the time in which sources may be read.
+    pub(crate) fn look(&mut self, now_ms: i64) {
+        let is_open = self.is_open();
+        if let Some((before_ms, true)) = self.looked
+            && is_open
+        {
+            self.open_ms += (now_ms - before_ms).max(0);
+        }
+        self.looked = Some((now_ms, is_open));
+    }
+
+    /// For how long sources could be read so far: who is silent meanwhile has nothing to say.
+    pub(crate) fn open_ms(&self) -> i64 {
+        self.open_ms
     }
 
     /// Whether another epoch may be closed.
@@ -81,6 +102,20 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_the_time_in_which_it_is_open() {
+        let mut gate = Gate::new(100, 2);
+        gate.look(10);
+        gate.look(15);
+        gate.add(1, 100);
+        gate.look(17);
+        gate.look(600_017);
+        gate.processed(None);
+        gate.look(600_018);
+        gate.look(600_025);
+        assert_eq!(gate.open_ms(), 5 + 7);
+    }
 
     #[test]
     fn shuts_by_bytes_until_they_are_processed_and_by_epochs_until_committed() {

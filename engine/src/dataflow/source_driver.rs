@@ -122,11 +122,10 @@ impl Driver {
 
     /// Takes what was read, if there is room; returns whether more is waiting.
     fn poll(&mut self) -> Result<bool> {
-        let now = self.shared.clock.now();
         let mut source = self.source.borrow_mut();
         let mut taken = 0;
         let is_open = self.shared.gate.borrow().is_open() && !self.shared.stop.is_requested();
-        source.listen(now, !is_open);
+        source.listen(self.shared.gate.borrow().open_ms());
         source.committed_before(self.shared.gate.borrow().committed_frontier());
         if is_open {
             taken = source.poll(&mut self.context, BYTES_PER_TURN)?;

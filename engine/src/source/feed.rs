@@ -6,7 +6,7 @@ use super::{Partition, Position, ReadBatch, ReadStatus, Reader, Source};
 use crate::clock::Clock;
 use crate::error::{JobError, Result};
 use crate::event::Data;
-use crate::time::{Timestamp, millis};
+use crate::time::millis;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +53,8 @@ pub(crate) struct Feed<R> {
     known: Vec<u16>,
     turn: usize,
     clock: Arc<dyn Clock>,
-    /// When it was asked for partitions; `None` before the first time.
-    discovered: Option<Timestamp>,
+    /// When it was asked for partitions, by the clock's ticks; `None` before the first time.
+    discovered_ms: Option<i64>,
     published: Published,
     finished: bool,
 }
@@ -74,7 +74,7 @@ impl<R: Data> Feed<R> {
             known: Vec::new(),
             turn: 0,
             clock,
-            discovered: None,
+            discovered_ms: None,
             published,
             finished: false,
         }
@@ -89,7 +89,7 @@ impl<R: Data> Feed<R> {
     /// nothing to do, if so.
     pub(crate) fn turn(&mut self, out: &mut Vec<FeedMessage<R>>) -> Result<Option<Duration>> {
         let is_bounded = self.source.is_bounded();
-        match self.discovered {
+        match self.discovered_ms {
             None => {
                 self.discover(out)?;
                 out.push(FeedMessage::AllFound);
@@ -137,12 +137,12 @@ impl<R: Data> Feed<R> {
         Ok(Some(wait))
     }
 
-    fn is_due(&self, discovered: Timestamp) -> bool {
-        self.clock.now().since_ms(discovered) >= millis(self.source.discover_every())
+    fn is_due(&self, discovered_ms: i64) -> bool {
+        self.clock.ticks_ms() - discovered_ms >= millis(self.source.discover_every())
     }
 
     fn discover(&mut self, out: &mut Vec<FeedMessage<R>>) -> Result<()> {
-        self.discovered = Some(self.clock.now());
+        self.discovered_ms = Some(self.clock.ticks_ms());
         let partitions = self.source.partitions()?;
         let is_lost = |name: &&String| {
             !self.share.ended.contains(name) && partitions.iter().all(|there| there.name != **name)

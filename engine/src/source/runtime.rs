@@ -42,9 +42,9 @@ pub(crate) trait SourceStage {
     fn is_ready(&self) -> bool;
     /// Whether every partition has ended.
     fn has_ended(&self) -> bool;
-    /// Counts time in which partitions could have been heard; `blocked` says that nothing is taken
-    /// from them. Called before each poll.
-    fn listen(&mut self, now: Timestamp, blocked: bool);
+    /// Counts time in which partitions could have been heard: `open_ms` is for how long sources could
+    /// be read so far. Called before each poll.
+    fn listen(&mut self, open_ms: i64);
     /// The least watermark of this worker's partitions.
     fn watermark(&mut self) -> Watermark;
     /// The partitions whose position changed since the last call; they belong to this epoch.
@@ -82,7 +82,8 @@ pub(crate) struct SourceRuntime<R> {
     ended: bool,
     /// Time spent listening: what backpressure takes makes nobody silent.
     listened_ms: i64,
-    looked_at: Option<Timestamp>,
+    /// For how long sources could be read when it was looked last.
+    open_ms: i64,
     unpublished: Unpublished,
     port: Port<R>,
     dead_letters: Port<DeadLetter>,
@@ -105,7 +106,7 @@ impl<R: Data> SourceRuntime<R> {
             all_found: false,
             ended: false,
             listened_ms: 0,
-            looked_at: None,
+            open_ms: 0,
             unpublished: Unpublished::default(),
             port,
             dead_letters,
@@ -237,11 +238,11 @@ impl<R: Data> SourceStage for SourceRuntime<R> {
         self.ended
     }
 
-    fn listen(&mut self, now: Timestamp, blocked: bool) {
+    fn listen(&mut self, open_ms: i64) {
         let is_full = matches!(&self.input, Input::Reading(inbox) if inbox.is_full());
-        let since_ms = self.looked_at.replace(now).map_or(0, |before| now.since_ms(before));
-        if !blocked && !is_full {
-            self.listened_ms += since_ms.max(0);
+        let since_ms = open_ms - std::mem::replace(&mut self.open_ms, open_ms);
+        if !is_full {
+            self.listened_ms += since_ms;
         }
     }
 

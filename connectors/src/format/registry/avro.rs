@@ -1,6 +1,7 @@
 //! Avro values.
 
-use super::client::{Kind, Registry, Subject};
+use super::client::{Kind, Registry, Schema as Registered, Subject};
+use super::schemas::{Schemas, read};
 use super::wire;
 use crate::format::coding::{Decode, Encode, Prefix, Undecoded};
 use crate::format::{MAX_RECORD_BYTES, Rejection, reason_of_data};
@@ -9,19 +10,14 @@ use apache_avro::schema::Schema;
 use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
 use std::path::Path;
 use waystream_engine::error::{JobError, Result};
 
 /// Bytes that the lengths in one value may ask for.
 const MAX_ALLOCATION_BYTES: usize = 16 << 20;
-/// Schemas that a reader keeps.
-pub(super) const MAX_SCHEMAS: usize = 1024;
-
 /// Reads values by the schemas they were written with.
 pub(crate) struct AvroDecoder {
-    registry: Registry,
-    schemas: HashMap<u32, Option<Parsed>>,
+    schemas: Schemas<Parsed>,
 }
 
 /// A schema and those it refers to.
@@ -30,33 +26,18 @@ struct Parsed {
     referred: Vec<Schema>,
 }
 
+impl Parsed {
+    fn of(schema: &Registered) -> Option<Self> {
+        let referred = schema.referred.iter().map(|(_, text)| text);
+        let (schema, referred) = Schema::parse_str_with_list(&schema.text, referred).ok()?;
+        Some(Self { schema, referred })
+    }
+}
+
 impl AvroDecoder {
     pub(crate) fn new(registry: Registry) -> Self {
         apache_avro::util::max_allocation_bytes(MAX_ALLOCATION_BYTES);
-        Self { registry, schemas: HashMap::new() }
-    }
-
-    /// The schema of this number, asked for once.
-    fn schema(&mut self, id: u32) -> Result<&Parsed, Undecoded> {
-        if !self.schemas.contains_key(&id) {
-            if self.schemas.len() == MAX_SCHEMAS {
-                return Err(wire::malformed(format!(
-                    "schema {id}: {MAX_SCHEMAS} are known already"
-                ))
-                .into());
-            }
-            let found = self.registry.schema(id).map_err(Undecoded::Failed)?;
-            let parsed = found.filter(|found| found.kind == Kind::Avro).and_then(|found| {
-                let referred = found.referred.iter().map(|(_, text)| text);
-                let (schema, referred) = Schema::parse_str_with_list(&found.text, referred).ok()?;
-                Some(Parsed { schema, referred })
-            });
-            self.schemas.insert(id, parsed);
-        }
-        let known = self.schemas.get(&id).and_then(Option::as_ref);
-        known.ok_or_else(|| {
-            wire::malformed(format!("schema {id} is no Avro schema of the registry")).into()
-        })
+        Self { schemas: Schemas::new(registry, Kind::Avro, Parsed::of) }
     }
 }
 
@@ -66,7 +47,7 @@ impl<R: DeserializeOwned> Decode<R> for AvroDecoder {
             return Err(Rejection::too_large(payload.len() as u64).into());
         }
         let (id, mut rest) = wire::split(payload)?;
-        let Parsed { schema, referred } = self.schema(id)?;
+        let Parsed { schema, referred } = self.schemas.get(id)?;
         let bad = |error: apache_avro::Error| wire::malformed(format!("schema {id}: {error}"));
         let value = GenericDatumReader::builder(schema)
             .writer_schemata(referred.iter().collect())
@@ -99,7 +80,7 @@ pub(crate) struct AvroEncoder {
 impl AvroEncoder {
     /// The schema of a file.
     pub(crate) fn of(path: &Path, registry: Registry, subject: Subject) -> Result<Self> {
-        let text = super::protobuf::read(path)?;
+        let text = read(path)?;
         let schema = Schema::parse_str(&text).map_err(|error| {
             JobError::configuration(format!("{} is no Avro schema", path.display()))
                 .hint("correct it, or name another with schema=FILE")

@@ -4,6 +4,7 @@
 mod avro;
 mod client;
 mod protobuf;
+mod schemas;
 #[cfg(test)]
 mod stand_in;
 #[cfg(test)]

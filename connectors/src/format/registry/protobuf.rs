@@ -1,7 +1,7 @@
 //! Protobuf values.
 
-use super::avro::MAX_SCHEMAS;
 use super::client::{Kind, Registry, Schema, Subject};
+use super::schemas::{Schemas, read};
 use super::wire;
 use crate::format::coding::{Decode, Encode, Prefix, Undecoded};
 use crate::format::{MAX_RECORD_BYTES, Rejection, reason_of_data};
@@ -52,34 +52,13 @@ fn message_at(pool: &DescriptorPool, indexes: &[usize]) -> Option<MessageDescrip
 
 /// Reads values by the schemas they were written with.
 pub(crate) struct ProtobufDecoder {
-    registry: Registry,
-    schemas: HashMap<u32, Option<DescriptorPool>>,
+    schemas: Schemas<DescriptorPool>,
 }
 
 impl ProtobufDecoder {
     pub(crate) fn new(registry: Registry) -> Self {
-        Self { registry, schemas: HashMap::new() }
-    }
-
-    /// The schema of this number, asked for once.
-    fn schema(&mut self, id: u32) -> Result<&DescriptorPool, Undecoded> {
-        if !self.schemas.contains_key(&id) {
-            if self.schemas.len() == MAX_SCHEMAS {
-                return Err(wire::malformed(format!(
-                    "schema {id}: {MAX_SCHEMAS} are known already"
-                ))
-                .into());
-            }
-            let found = self.registry.schema(id).map_err(Undecoded::Failed)?;
-            let found = found.filter(|found| found.kind == Kind::Protobuf);
-            let pool =
-                found.and_then(|Schema { text, referred, .. }| compile(&text, &referred).ok());
-            self.schemas.insert(id, pool);
-        }
-        let known = self.schemas.get(&id).and_then(Option::as_ref);
-        let unknown =
-            || wire::malformed(format!("schema {id} is no Protobuf schema of the registry")).into();
-        known.ok_or_else(unknown)
+        let parse = |schema: &Schema| compile(&schema.text, &schema.referred).ok();
+        Self { schemas: Schemas::new(registry, Kind::Protobuf, parse) }
     }
 }
 
@@ -90,7 +69,7 @@ impl<R: DeserializeOwned> Decode<R> for ProtobufDecoder {
         }
         let (id, rest) = wire::split(payload)?;
         let (indexes, rest) = wire::message_index(rest)?;
-        let pool = self.schema(id)?;
+        let pool = self.schemas.get(id)?;
         let message = message_at(pool, &indexes)
             .ok_or_else(|| wire::malformed(format!("schema {id} has no message {indexes:?}")))?;
         let message = DynamicMessage::decode(message, rest)
@@ -174,13 +153,4 @@ impl Prefix for ProtobufEncoder {
         wire::write_message_index(&self.indexes, &mut prefix);
         Ok(prefix)
     }
-}
-
-/// The text of a schema's file.
-pub(super) fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| {
-        JobError::configuration(format!("cannot read the schema {}", path.display()))
-            .hint("name the file of a schema with schema=FILE")
-            .caused_by(error)
-    })
 }
